@@ -1,0 +1,77 @@
+/**
+ * The whole application in one command (the task `demo`): finds or starts a
+ * server, runs the Worker and the starter, and stops what it has started.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli/parse-args";
+import { dirname } from "node:path";
+import { loadSettings, tutorial } from "../lib/connection.ts";
+import {
+  interruption,
+  orInterrupted,
+  runProgram,
+  untilInterrupted,
+  UserError,
+} from "../lib/program.ts";
+import { hasFreePorts, startDevServer } from "./dev_server.ts";
+import { answers, findPort, Program } from "./processes.ts";
+
+const { keep } = parseArgs(Deno.args, { boolean: ["keep"] });
+
+await runProgram(async () => {
+  const signal = interruption();
+  // What is put here is stopped at the end, the last first, come what may.
+  await using running = new AsyncDisposableStack();
+  const address = await findServer(running, signal);
+  const worker = running.use(runTask("worker", "run_worker.ts", address));
+  const polls = worker.prints("Worker polls").catch(() => {
+    throw new UserError("The Worker has not started");
+  });
+  await orInterrupted(polls, signal);
+  const starter = running.use(runTask("start", "run_workflow.ts", address));
+  const { success } = await orInterrupted(starter.status, signal);
+  if (!success) throw new UserError("The Workflow has given no result");
+  if (keep) {
+    console.log("The server and the Worker stay until Ctrl-C");
+    await untilInterrupted(worker, "The Worker", signal);
+  }
+});
+
+/** Returns the address of a Temporal Server, one that it starts if need be. */
+async function findServer(
+  running: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<string> {
+  const { address } = loadSettings();
+  if (await answers(address)) {
+    console.log(`Temporal Server at ${address}: found running, left alone`);
+    return address;
+  }
+  if (address !== tutorial.address) {
+    console.log(`Temporal Server at ${address}, as set`);
+    return address;
+  }
+  const port = findPort(7233, hasFreePorts);
+  if (port !== 7233) {
+    console.log("Port 7233 or 8233 is taken by something else");
+  }
+  const server = running.use(await startDevServer({ port, signal }));
+  console.log(
+    `Temporal Server at ${server.address}, Web UI at ${server.webUi}`,
+  );
+  return server.address;
+}
+
+/** Runs one of the tutorial's programs with the permissions of its task. */
+function runTask(task: string, file: string, address: string): Program {
+  return new Program(
+    [Deno.execPath(), "run", "--quiet", "--no-prompt", `-P=${task}`, file],
+    {
+      cwd: dirname(import.meta.dirname!),
+      env: { TEMPORAL_ADDRESS: address },
+      echo: true,
+    },
+  );
+}

