@@ -1,45 +1,50 @@
 /**
- * The Worker: asks the Task Queue for work and runs the Workflow and Activity
- * code for it, until Ctrl-C. The Python tutorial's `run_worker.py`.
+ * The Worker: asks the Task Queue for work and runs the Workflow's and the
+ * Activity's code for it, until Ctrl-C. The Python tutorial's `run_worker.py`.
  *
  * @module
  */
 
-import {
-  DefaultLogger,
-  NativeConnection,
-  Runtime,
-  Worker,
-} from "@temporalio/worker";
+import { NativeConnection, Worker } from "@temporalio/worker";
 import * as activities from "./activities.ts";
 import { workflowBundle } from "./lib/bundle.ts";
-import { connect, loadSettings, type Settings } from "./lib/connection.ts";
+import { connect } from "./lib/connection.ts";
 import { runProgram } from "./lib/program.ts";
+import {
+  loadSettings,
+  type Settings,
+  settingsOptions,
+} from "./lib/settings.ts";
+import { installRuntime, runAndTell } from "./lib/worker_life.ts";
 
 /**
- * Runs a Worker until SIGINT or SIGTERM; then lets it finish what it has begun.
+ * Runs a Worker until SIGINT or SIGTERM. It then takes no more work, but lets the
+ * Activities that run finish: cancels them after 10 seconds, gives up after 20.
  *
  * @throws {UserError} if Temporal cannot be reached or the Workflow not bundled
  */
 export async function runWorker(settings: Settings): Promise<void> {
-  const { address, namespace, taskQueue } = settings;
   const connection = await connect(NativeConnection, settings);
-  try {
-    const worker = await Worker.create({
-      connection,
-      namespace,
-      taskQueue,
-      workflowBundle: await workflowBundle(),
-      activities,
-    });
-    console.log(`Worker polls "${taskQueue}" at ${address}; Ctrl-C stops it`);
-    await worker.run();
-  } finally {
-    await connection.close();
-  }
+  const worker = await Worker.create({
+    connection,
+    namespace: settings.namespace,
+    taskQueue: settings.taskQueue,
+    workflowBundle: await workflowBundle(),
+    activities,
+    shutdownGraceTime: "10 seconds",
+    shutdownForceTime: "20 seconds",
+  });
+  await runAndTell(worker, connection, settings);
+  await connection.close();
 }
 
 if (import.meta.main) {
-  Runtime.install({ logger: new DefaultLogger("WARN") });
-  await runProgram(() => runWorker(loadSettings()));
+  const options = {
+    ...settingsOptions,
+    "--metrics-address IP:PORT": "Where to serve metrics for Prometheus",
+  };
+  await runProgram("worker", options, async (args) => {
+    installRuntime(args["metrics-address"]);
+    await runWorker(loadSettings(args));
+  });
 }

@@ -1,51 +1,58 @@
 /**
- * The starter: starts the Workflow and waits for its result. The Python
- * tutorial's `run_workflow.py`.
+ * The starter: has the Workflow run and prints its result. The Python tutorial's
+ * `run_workflow.py`.
  *
  * @module
  */
 
 import { Client, Connection } from "@temporalio/client";
+import { connect } from "./lib/connection.ts";
+import { interruption, runProgram } from "./lib/program.ts";
 import {
-  connect,
   loadSettings,
   type Settings,
-  webUiPage,
-} from "./lib/connection.ts";
-import { runProgram } from "./lib/program.ts";
+  settingsOptions,
+} from "./lib/settings.ts";
+import { executeWorkflow } from "./lib/workflow_life.ts";
 import { SayHello } from "./workflows.ts";
 
 /**
- * Runs `SayHello` for `name` and returns its result.
+ * Runs `SayHello` for `name` under a Workflow Id and returns its result. A run
+ * that goes on under that id is not started again but waited for.
  *
- * @throws {UserError} if Temporal cannot be reached
- * @throws {WorkflowFailedError} if the Workflow fails
+ * @throws {UserError} if Temporal cannot be reached or the Workflow fails
+ * @throws {Interrupted} when `signal` is aborted; the Workflow goes on
  */
 export async function runWorkflow(
   settings: Settings,
-  name: string,
+  { name, workflowId, signal }: {
+    name: string;
+    workflowId: string;
+    signal: AbortSignal;
+  },
 ): Promise<string> {
   const connection = await connect(Connection, settings);
-  try {
-    const client = new Client({ connection, namespace: settings.namespace });
-    const handle = await client.workflow.start(SayHello, {
-      args: [name],
-      taskQueue: settings.taskQueue,
-      workflowId: "hello-workflow",
-      workflowIdConflictPolicy: "USE_EXISTING",
-    });
-    const { workflowId, firstExecutionRunId } = handle;
-    const page = await webUiPage(settings, workflowId, firstExecutionRunId);
-    console.error(`Started "${workflowId}" ${page ?? ""}`);
-    return await handle.result();
-  } finally {
-    await connection.close();
-  }
+  const { namespace, taskQueue } = settings;
+  const client = new Client({ connection, namespace });
+  return await executeWorkflow(client, SayHello, {
+    args: [name],
+    taskQueue,
+    workflowId,
+  }, { settings, signal });
 }
 
 if (import.meta.main) {
-  await runProgram(async () => {
-    const result = await runWorkflow(loadSettings(), "Temporal");
+  const options = {
+    "NAME": "Whom to greet (default: Temporal)",
+    "--workflow-id ID": "Workflow Id (default: hello-workflow)",
+    ...settingsOptions,
+  };
+  await runProgram("start [NAME]", options, async (args) => {
+    const result = await runWorkflow(loadSettings(args), {
+      name: args.NAME ?? "Temporal",
+      workflowId: args["workflow-id"] ?? "hello-workflow",
+      signal: interruption(),
+    });
     console.log(`Result: ${result}`);
   });
 }

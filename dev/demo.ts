@@ -5,22 +5,23 @@
  * @module
  */
 
-import { parseArgs } from "@std/cli/parse-args";
 import { dirname } from "node:path";
-import { loadSettings, tutorial } from "../lib/connection.ts";
+import { loadSettings, tutorial } from "../lib/settings.ts";
+import { UserError } from "../lib/errors.ts";
 import {
   interruption,
   orInterrupted,
   runProgram,
   untilInterrupted,
-  UserError,
 } from "../lib/program.ts";
 import { hasFreePorts, startDevServer } from "./dev_server.ts";
 import { answers, findPort, Program } from "./processes.ts";
 
-const { keep } = parseArgs(Deno.args, { boolean: ["keep"] });
+const options = {
+  "--keep": "Leave the server and the Worker running until Ctrl-C",
+};
 
-await runProgram(async () => {
+await runProgram("demo", options, async ({ keep }) => {
   const signal = interruption();
   // What is put here is stopped at the end, the last first, come what may.
   await using running = new AsyncDisposableStack();

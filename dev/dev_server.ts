@@ -5,12 +5,8 @@
  * @module
  */
 
-import {
-  interruption,
-  runProgram,
-  untilInterrupted,
-  UserError,
-} from "../lib/program.ts";
+import { UserError } from "../lib/errors.ts";
+import { interruption, runProgram, untilInterrupted } from "../lib/program.ts";
 import { answers, isFree, Program, waitUntil } from "./processes.ts";
 import { locateServer } from "./servers.ts";
 
@@ -74,7 +70,7 @@ export async function startDevServer(
 }
 
 if (import.meta.main) {
-  await runProgram(async () => {
+  await runProgram("server", {}, async () => {
     if (!hasFreePorts(7233)) {
       throw new UserError(
         "Port 7233 or 8233 is taken; perhaps a dev server runs already",

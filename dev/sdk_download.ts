@@ -7,19 +7,17 @@
  */
 
 import { TestWorkflowEnvironment } from "@temporalio/testing";
-import { runProgram, UserError } from "../lib/program.ts";
 
 const [kind, downloadDir] = Deno.args;
 const server = {
   executable: { type: "cached-download", downloadDir },
 } as const;
-
-await runProgram(async () => {
-  const starting = kind === "dev-server"
+try {
+  const environment = await (kind === "dev-server"
     ? TestWorkflowEnvironment.createLocal({ server })
-    : TestWorkflowEnvironment.createTimeSkipping({ server });
-  const environment = await starting.catch((error) => {
-    throw new UserError(error.message);
-  });
+    : TestWorkflowEnvironment.createTimeSkipping({ server }));
   await environment.teardown();
-});
+} catch (error) {
+  console.error((error as Error).message);
+  Deno.exit(1);
+}

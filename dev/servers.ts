@@ -18,7 +18,8 @@
 import { createHash } from "node:crypto";
 import { homedir, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { runProgram, UserError } from "../lib/program.ts";
+import { UsageError, UserError } from "../lib/errors.ts";
+import { runProgram } from "../lib/program.ts";
 import { run } from "./processes.ts";
 import { type Package, temporalCli, testServer } from "./registries.ts";
 
@@ -262,11 +263,9 @@ function cacheFolder(): string {
 }
 
 if (import.meta.main) {
-  await runProgram(async () => {
-    const kind = Deno.args[0];
-    if (!(kind in servers)) {
-      throw new UserError('Ask for "dev-server" or "test-server"');
-    }
+  const options = { KIND: '"dev-server" or "test-server"' };
+  await runProgram("servers", options, async ({ KIND: kind = "" }) => {
+    if (!(kind in servers)) throw new UsageError(`No such server: "${kind}"`);
     console.log(await locateServer(kind as ServerKind));
   });
 }

@@ -8,7 +8,7 @@
 import { bundleWorkflowCode, DefaultLogger } from "@temporalio/worker";
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
-import { UserError } from "./program.ts";
+import { UserError } from "./errors.ts";
 
 const root = dirname(import.meta.dirname!);
 const cache = join(root, "node_modules", ".cache", "workflow-bundle");

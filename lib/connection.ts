@@ -1,64 +1,54 @@
 /**
- * Where Temporal is. The Worker and the starter both take it from here, so that
- * they cannot disagree.
+ * Connections to Temporal that fail readably, and the way to its Web UI.
  *
  * @module
  */
 
-import { loadClientConnectConfig } from "@temporalio/envconfig";
-import { UserError } from "./program.ts";
+import { Connection } from "@temporalio/client";
+import { UserError } from "./errors.ts";
+import type { Settings } from "./settings.ts";
 
-/** Which Temporal to use, and the Task Queue on which Worker and starter meet. */
-export interface Settings {
-  /** `host:port` of the Temporal Server's gRPC service. */
-  address: string;
-  namespace: string;
-  taskQueue: string;
-}
+/** How long a server may take for its first answer, in milliseconds. */
+const patience = 5_000;
 
-/** Where the tutorial's programs meet: the defaults of the settings. */
-export const tutorial: Settings = {
-  address: "localhost:7233",
-  namespace: "default",
-  taskQueue: "hello-task-queue",
-};
-
-/**
- * Returns the settings of the environment (`TEMPORAL_ADDRESS`,
- * `TEMPORAL_NAMESPACE`), or else those of the tutorial.
- */
-export function loadSettings(): Settings {
-  const { connectionOptions, namespace } = loadClientConnectConfig({
-    disableFile: true,
-    overrideEnvVars: { TEMPORAL_ADDRESS: Deno.env.get("TEMPORAL_ADDRESS")! },
-  });
-  return {
-    address: connectionOptions.address ?? tutorial.address,
-    namespace: namespace ?? tutorial.namespace,
-    taskQueue: tutorial.taskQueue,
-  };
+/** What the SDK's two kinds of connection have in common. */
+interface ConnectionType<T> {
+  connect(
+    options: Settings["security"] & { address: string; connectTimeout: number },
+  ): Promise<T>;
 }
 
 /**
- * Connects with `NativeConnection`, as a Worker does, or with `Connection`, as
- * a client does.
+ * Connects by `NativeConnection`, as a Worker must, or by `Connection`, as a
+ * client does.
  *
- * @throws {UserError} within 5 seconds, if no Temporal Server answers
+ * @throws {UserError} within 5 seconds, if that is not possible
  */
 export async function connect<T>(
-  type: {
-    connect(options: { address: string; connectTimeout: number }): Promise<T>;
-  },
-  { address }: Settings,
+  type: ConnectionType<T>,
+  { address, security }: Settings,
 ): Promise<T> {
+  if (type === Connection as unknown) requireNetPermission(address);
+  const timeout = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => timeout.reject(new Error("no answer")),
+    patience + 500,
+  );
   try {
-    return await type.connect({ address, connectTimeout: 5_000 });
+    const options = { ...security, address, connectTimeout: patience };
+    return await Promise.race([type.connect(options), timeout.promise]);
   } catch (cause) {
+    const { message } = cause as Error;
+    const reason = /message: "(.+?)"/.exec(message)?.[1] ?? message;
     throw new UserError(
-      `No Temporal Server answers at "${address}"\n` +
-        'Start one with "deno task server", or set TEMPORAL_ADDRESS to where one is.',
+      `No Temporal Server answers at "${address}" (${reason}): ` +
+        (isLocal(address)
+          ? 'start one with "deno task server", or name another by --address'
+          : "check address, TLS and API key"),
       { cause },
     );
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -71,8 +61,8 @@ export async function webUiPage(
   workflowId: string,
   runId: string,
 ): Promise<string | undefined> {
+  if (!isLocal(address)) return;
   const { hostname, port } = new URL(`http://${address}`);
-  if (!["localhost", "127.0.0.1", "[::1]"].includes(hostname)) return;
   const webUi = { hostname, port: Number(port) + 1000 };
   try {
     (await Deno.connect(webUi)).close();
@@ -82,4 +72,18 @@ export async function webUiPage(
   const path = ["namespaces", namespace, "workflows", workflowId, runId];
   return `http://${hostname}:${webUi.port}/` +
     path.map(encodeURIComponent).join("/");
+}
+
+function isLocal(address: string): boolean {
+  return /^(localhost|127\.0\.0\.1|\[::1\]):/.test(address);
+}
+
+/** Without it, a client would only find that nobody answers. */
+function requireNetPermission(address: string) {
+  const { state } = Deno.permissions.querySync({ name: "net", host: address });
+  if (state === "granted") return;
+  throw new UserError(
+    `Not permitted to connect to "${address}": set "net" to true in the ` +
+      'permission set "start" of deno.json, or list the host and its addresses',
+  );
 }

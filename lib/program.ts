@@ -1,57 +1,55 @@
 /**
- * The outermost line of a program: where errors become messages and exit codes.
+ * The outermost line of a program, where its arguments are read and where errors
+ * and signals become messages and exit codes.
  *
  * @module
  */
 
-/**
- * A failure that the person at the terminal can mend. Its message says what
- * failed and what to do next; it is shown without a stack trace.
- */
-export class UserError extends Error {
-  override name = "UserError";
-}
-
-/** The reason of an {@linkcode interruption}. */
-export class Interrupted extends Error {
-  override name = "Interrupted";
-
-  /** `exitCode` is that of a program that the signal ends: 128 and its number. */
-  constructor(readonly exitCode: number) {
-    super("Interrupted");
-  }
-}
+import {
+  type Arguments,
+  describeUsage,
+  type Options,
+  readArguments,
+} from "./arguments.ts";
+import { Interrupted, UsageError, UserError } from "./errors.ts";
 
 /**
- * Runs `main`, then exits: with code 0; with 1 after a failure, which is told on
- * stderr; with 129, 130 or 143 after an interruption.
+ * Runs `main` and then ends the program: with code 0; with 1 or, for a wrong
+ * command line, 2 after a failure, which is told on stderr; with 129, 130 or 143
+ * after an interruption.
  */
-export async function runProgram(main: () => Promise<void>): Promise<never> {
+export async function runProgram<O extends Options>(
+  task: string,
+  options: O,
+  main: (args: Arguments<O>) => Promise<void>,
+): Promise<never> {
+  const all = { ...options, "--help": "Show this" };
   try {
-    await main();
+    const args = readArguments(Deno.args, all);
+    if (args.help) console.log(describeUsage(task, all));
+    else await main(args as Arguments<O>);
     Deno.exit(0);
   } catch (error) {
     if (error instanceof Interrupted) Deno.exit(error.exitCode);
     console.error(error instanceof UserError ? error.message : error);
-    Deno.exit(1);
+    if (error instanceof UsageError) console.error(describeUsage(task, all));
+    Deno.exit(error instanceof UsageError ? 2 : 1);
   }
 }
 
 /**
  * Returns a signal that is aborted, with {@linkcode Interrupted} as its reason,
- * by Ctrl-C, by `kill` and by the terminal's end. From then on the program must
- * end itself.
+ * by Ctrl-C, by `kill` or by the end of the terminal. From then on it is for the
+ * program to end, and not take long.
  */
 export function interruption(): AbortSignal {
   const controller = new AbortController();
   const exitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
-  for (const [signal, code] of Object.entries(exitCodes)) {
-    // Windows knows no SIGTERM.
-    if (Deno.build.os === "windows" && signal === "SIGTERM") continue;
-    Deno.addSignalListener(
-      signal as Deno.Signal,
-      () => controller.abort(new Interrupted(code)),
-    );
+  for (const [name, code] of Object.entries(exitCodes)) {
+    // Windows has no SIGTERM to listen to.
+    if (Deno.build.os === "windows" && name === "SIGTERM") continue;
+    const abort = () => controller.abort(new Interrupted(code));
+    Deno.addSignalListener(name as Deno.Signal, abort);
   }
   return controller.signal;
 }
@@ -68,9 +66,9 @@ export async function orInterrupted<T>(
 }
 
 /**
- * Waits for Ctrl-C, for which `program` runs.
+ * Waits for Ctrl-C, until which `program` is to run.
  *
- * @throws {UserError} if the program ends before
+ * @throws {UserError} if it ends before
  */
 export async function untilInterrupted(
   program: { status: Promise<unknown> },

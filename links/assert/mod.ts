@@ -13,3 +13,29 @@ export const assertEquals: <T>(
   expected: T,
   message?: string,
 ) => void = std.assertEquals;
+
+/** Throws unless `actual` matches `expected`. */
+export const assertMatch: (
+  actual: string,
+  expected: RegExp,
+  message?: string,
+) => void = std.assertMatch;
+
+/** Throws unless `actual` contains `expected`. */
+export const assertStringIncludes: (
+  actual: string,
+  expected: string,
+  message?: string,
+) => void = std.assertStringIncludes;
+
+/**
+ * Throws unless `run` rejects with an error of `type` that contains `text`;
+ * returns that error.
+ */
+export const assertRejects: <E extends Error>(
+  run: () => PromiseLike<unknown>,
+  // deno-lint-ignore no-explicit-any
+  type: abstract new (...args: any[]) => E,
+  text?: string,
+  message?: string,
+) => Promise<E> = std.assertRejects;

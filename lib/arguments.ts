@@ -1,0 +1,70 @@
+/**
+ * Command lines: one table of options says both what is accepted and what
+ * `--help` prints.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli/parse-args";
+import { UsageError } from "./errors.ts";
+
+/**
+ * What a program accepts, each with its meaning: `NAME` is the argument that
+ * needs no option, `--queue NAME` an option with a value, `--keep` one without.
+ */
+export type Options = Record<string, string>;
+
+/** What was given: `"--queue NAME"` becomes `queue`, a string, if it was there. */
+export type Arguments<O extends Options> = {
+  [
+    K in keyof O as K extends `--${infer Key} ${string}` ? Key
+      : K extends `--${infer Key}` ? Key
+      : K
+  ]?: K extends `--${string} ${string}` ? string
+    : K extends `--${string}` ? boolean
+    : string;
+};
+
+/**
+ * Reads a command line.
+ *
+ * @throws {UsageError} naming the option or argument that is not accepted
+ */
+export function readArguments<O extends Options>(
+  args: string[],
+  options: O,
+): Arguments<O> {
+  const names = Object.keys(options);
+  const withValue = names.filter((name) => /^--.* /.test(name)).map(keyOf);
+  const parsed: Record<string, unknown> = parseArgs(args, {
+    string: ["_", ...withValue],
+    boolean: names.map(keyOf).filter((key) => !withValue.includes(key)),
+    unknown: (given, key) => {
+      if (key !== undefined) throw new UsageError(`Unknown option "${given}"`);
+    },
+  });
+  for (const key of withValue) {
+    if (parsed[key] === "") throw new UsageError(`"--${key}" needs a value`);
+  }
+  const rest = parsed._ as string[];
+  const argument = names.find((name) => !name.startsWith("--"));
+  if (rest.length > (argument ? 1 : 0)) {
+    throw new UsageError(`One argument too many: "${rest.at(-1)}"`);
+  }
+  return { ...parsed, ...argument && { [argument]: rest[0] } } as Arguments<O>;
+}
+
+/** Returns what `--help` prints for a task. */
+export function describeUsage(task: string, options: Options): string {
+  const rows = Object.entries(options);
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return [
+    `Usage: deno task ${task} [OPTIONS]`,
+    ...rows.map(([name, meaning]) => `  ${name.padEnd(width)}  ${meaning}`),
+  ].join("\n");
+}
+
+/** `--queue NAME` is kept as `queue`. */
+function keyOf(name: string): string {
+  return name.replace(/^--/, "").replace(/ .*/, "");
+}

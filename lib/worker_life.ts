@@ -1,0 +1,133 @@
+/**
+ * What a Worker tells about its life, and how much of its logs is shown.
+ *
+ * @module
+ */
+
+import {
+  DefaultLogger,
+  type LogMetadata,
+  makeTelemetryFilterString,
+  type NativeConnection,
+  Runtime,
+  type Worker,
+} from "@temporalio/worker";
+import { UserError } from "./errors.ts";
+import type { Settings } from "./settings.ts";
+
+const logLevels = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"] as const;
+
+/** How often the server is asked for a sign of life, in milliseconds. */
+const interval = 2_000;
+
+/** Leaves it to the program to tell what a Worker has failed of. */
+class WorkerLogger extends DefaultLogger {
+  override error(message: string, meta?: LogMetadata) {
+    if (message !== "Worker failed") super.error(message, meta);
+  }
+}
+
+/**
+ * Sets what this process logs, by `LOG_LEVEL` (default: WARN), and where it
+ * serves metrics for Prometheus, if anywhere.
+ *
+ * @throws {UserError} if there is no such level, or no way to serve there
+ */
+export function installRuntime(metricsAddress?: string) {
+  const wanted = Deno.env.get("LOG_LEVEL") || "WARN";
+  const level = logLevels.find((level) => level === wanted.toUpperCase());
+  if (!level) {
+    const all = logLevels.join(", ");
+    throw new UserError(`LOG_LEVEL is "${wanted}", which is none of ${all}`);
+  }
+  const filter = makeTelemetryFilterString({ core: level, other: "ERROR" });
+  try {
+    Runtime.install({
+      logger: new WorkerLogger(level),
+      telemetryOptions: {
+        // A lost server is told below: once, not at each retry.
+        logging: { filter: `${filter},temporalio_client::retry=ERROR` },
+        ...metricsAddress &&
+          { metrics: { prometheus: { bindAddress: metricsAddress } } },
+      },
+    });
+  } catch (error) {
+    if (!metricsAddress) throw error;
+    throw new UserError(
+      `Cannot serve metrics at "${metricsAddress}", which is to be IP:PORT: ` +
+        (error as Error).message,
+    );
+  }
+}
+
+/**
+ * Runs a Worker until SIGINT or SIGTERM, and tells what it waits for then, and
+ * when the server goes away and is back.
+ *
+ * @throws {UserError} if Activities did not finish in the time that they have
+ */
+export async function runAndTell(
+  worker: Worker,
+  connection: NativeConnection,
+  { address, namespace, taskQueue }: Settings,
+): Promise<void> {
+  let stopped = false;
+  const forgetSignals = onFirstSignal(() => {
+    stopped = true;
+    console.log(
+      `Worker stops${waitsFor(worker)}; Ctrl-C again ends it at once`,
+    );
+  });
+  const forgetServer = watchServer(connection, address);
+  console.log(
+    `Worker polls "${taskQueue}" in "${namespace}" at ${address}; Ctrl-C stops it`,
+  );
+  try {
+    await worker.run();
+  } catch (error) {
+    if (!stopped) throw error;
+    throw new UserError(`Worker gave up${waitsFor(worker)}`, { cause: error });
+  } finally {
+    forgetSignals();
+    forgetServer();
+  }
+}
+
+function waitsFor(worker: Worker): string {
+  const { numInFlightActivities: number } = worker.getStatus();
+  return number ? `, waiting for Activities to finish (${number})` : "";
+}
+
+/** Tells when the server goes away, and when it is back. */
+function watchServer(connection: NativeConnection, address: string) {
+  let away = false;
+  const timer = setInterval(async () => {
+    const answers = await connection.withDeadline(
+      Date.now() + interval,
+      () => connection.workflowService.getSystemInfo({}),
+    ).then(() => true, () => false);
+    if (answers !== away) return;
+    away = !answers;
+    console.error(
+      away
+        ? `No Temporal Server answers at ${address}; the Worker keeps trying`
+        : `The Temporal Server at ${address} is back`,
+    );
+  }, interval);
+  return () => clearInterval(timer);
+}
+
+/** Listens once, so that a second signal does what it does by default. */
+function onFirstSignal(tell: () => void): () => void {
+  const signals = Deno.build.os === "windows"
+    ? ["SIGINT"] as const
+    : ["SIGINT", "SIGTERM"] as const;
+  const forget = () =>
+    signals.forEach((name) => Deno.removeSignalListener(name, listener));
+  const listener = () => {
+    forget();
+    tell();
+  };
+  signals.forEach((name) => Deno.addSignalListener(name, listener));
+  return forget;
+}
