@@ -11,7 +11,7 @@ import type { Settings } from "./settings.ts";
 /** How long a server may take for its first answer, in milliseconds. */
 const patience = 5_000;
 
-/** What the SDK's two kinds of connection have in common. */
+/** What is used of the SDK's two kinds of connection. */
 interface ConnectionType<T> {
   connect(
     options: Settings["security"] & { address: string; connectTimeout: number },
@@ -20,36 +20,57 @@ interface ConnectionType<T> {
 
 /**
  * Connects by `NativeConnection`, as a Worker must, or by `Connection`, as a
- * client does.
+ * client does, and makes sure that the namespace is there.
  *
- * @throws {UserError} within 5 seconds, if that is not possible
+ * @throws {UserError} within 5 seconds, if one of them is not to be had
  */
-export async function connect<T>(
+export async function connect<T extends Pick<Connection, "workflowService">>(
   type: ConnectionType<T>,
-  { address, security }: Settings,
+  { address, namespace, security }: Settings,
 ): Promise<T> {
   if (type === Connection as unknown) requireNetPermission(address);
-  const timeout = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => timeout.reject(new Error("no answer")),
-    patience + 500,
-  );
+  const options = { ...security, address, connectTimeout: patience };
+  let connection: T;
   try {
-    const options = { ...security, address, connectTimeout: patience };
-    return await Promise.race([type.connect(options), timeout.promise]);
+    connection = await inTime(type.connect(options));
   } catch (cause) {
-    const { message } = cause as Error;
-    const reason = /message: "(.+?)"/.exec(message)?.[1] ?? message;
+    const advice = isLocal(address)
+      ? 'start one with "deno task server", or name another by --address'
+      : "check address, TLS and API key";
     throw new UserError(
-      `No Temporal Server answers at "${address}" (${reason}): ` +
-        (isLocal(address)
-          ? 'start one with "deno task server", or name another by --address'
-          : "check address, TLS and API key"),
+      `No Temporal Server answers at "${address}" (${
+        reason(cause)
+      }): ${advice}`,
       { cause },
     );
+  }
+  try {
+    await inTime(connection.workflowService.describeNamespace({ namespace }));
+  } catch (cause) {
+    throw new UserError(
+      `Temporal at "${address}" has no namespace "${namespace}" for you ` +
+        `(${reason(cause)}): name another by --namespace`,
+      { cause },
+    );
+  }
+  return connection;
+}
+
+/** Not every connection keeps to its own time limit. */
+async function inTime<T>(result: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(reject, patience + 500, new Error("no answer"));
+  try {
+    return await Promise.race([result, promise]);
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** The SDK hands on what its core prints: the reason stands deep in it. */
+function reason(error: unknown): string {
+  const { details, message } = error as Error & { details?: string };
+  return details || (/message: "(.+?)"/.exec(message)?.[1] ?? message);
 }
 
 /**

@@ -1,0 +1,114 @@
+/** What a person reads who makes a mistake: text and exit code. */
+
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { changedProject, devServer, runTask } from "./_programs.ts";
+
+/** An address at which nobody answers. */
+const nowhere = "127.0.0.1:1";
+
+for (const program of ["worker", "start"]) {
+  Deno.test(`${program} without a server names the address and the way out`, async () => {
+    const { code, stdout, stderr } = await runTask(program, [
+      "--address",
+      nowhere,
+    ]);
+    assertEquals([code, stdout, stderr.split("\n").length], [1, "", 2]);
+    assertStringIncludes(
+      stderr,
+      `No Temporal Server answers at "${nowhere}" (`,
+    );
+    assertStringIncludes(stderr, 'start one with "deno task server"');
+  });
+
+  for (
+    const [args, message] of [
+      [["--adress", "x"], 'Unknown option "--adress"'],
+      [["--address"], '"--address" needs a value'],
+      [["a", "b"], 'One argument too many: "b"'],
+    ] as const
+  ) {
+    Deno.test(`${program} ${args.join(" ")} gets a line and the usage`, async () => {
+      const { code, stdout, stderr } = await runTask(program, [...args]);
+      assertEquals([code, stdout], [2, ""]);
+      assertStringIncludes(stderr, `${message}\nUsage: deno task ${program}`);
+    });
+  }
+
+  Deno.test(`${program} --help shows the usage`, async () => {
+    const { code, stdout, stderr } = await runTask(program, ["--help"]);
+    assertEquals([code, stderr], [0, ""]);
+    assertStringIncludes(stdout, `Usage: deno task ${program}`);
+  });
+}
+
+Deno.test("a server that takes the connection but does not answer is given up", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const address = `127.0.0.1:${listener.addr.port}`;
+  for (const program of ["worker", "start"]) {
+    const { code, stderr } = await runTask(program, ["--address", address]);
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, `No Temporal Server answers at "${address}"`);
+  }
+});
+
+Deno.test("an address that is none is refused", async () => {
+  const { code, stderr } = await runTask("start", ["--address", "http://x"]);
+  assertEquals([code, stderr], [
+    1,
+    '"http://x" is not an address: write host:port\n',
+  ]);
+});
+
+Deno.test("a host that deno.json does not permit is named", async () => {
+  const { code, stderr } = await runTask("start", [
+    "--address",
+    "temporal.test",
+  ]);
+  assertEquals(code, 1);
+  assertStringIncludes(
+    stderr,
+    'Not permitted to connect to "temporal.test:7233"',
+  );
+});
+
+Deno.test("a namespace that is not there is named", async () => {
+  await using server = await devServer();
+  const args = ["--address", server.address, "--namespace", "nowhere"];
+  for (const program of ["worker", "start"]) {
+    const { code, stdout, stderr } = await runTask(program, args);
+    assertEquals([code, stdout], [1, ""]);
+    assertStringIncludes(stderr, "nowhere");
+    assertEquals(stderr.split("\n").length, 2);
+  }
+});
+
+Deno.test("a LOG_LEVEL that is none is named", async () => {
+  const env = { LOG_LEVEL: "loud" };
+  const { code, stderr } = await runTask("worker", [], { env });
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, 'LOG_LEVEL is "loud", which is none of TRACE');
+});
+
+Deno.test("a place where metrics cannot be served is named", async () => {
+  const { code, stderr } = await runTask("worker", [
+    "--metrics-address",
+    "here",
+  ]);
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, 'Cannot serve metrics at "here"');
+});
+
+Deno.test("a Workflow that cannot be bundled is named with file and line", async () => {
+  await using server = await devServer();
+  await using project = await changedProject({
+    "workflows.ts": "export async function SayHello() {\n  return (1;\n}\n",
+  });
+  const args = ["--address", server.address];
+  const { code, stderr } = await runTask("worker", args, { cwd: project.path });
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "Cannot bundle the Workflow code\n");
+  assertStringIncludes(stderr, "Expected ',', got ';'");
+  assertStringIncludes(stderr, join(project.path, "workflows.ts:2"));
+  assertEquals(stderr.includes("node_modules"), false);
+});
