@@ -7,7 +7,7 @@
 
 import { NativeConnection, Worker } from "@temporalio/worker";
 import * as activities from "./activities.ts";
-import { workflowBundle } from "./lib/bundle.ts";
+import { sealCache, workflowBundle } from "./lib/bundle.ts";
 import { connect } from "./lib/connection.ts";
 import { runProgram } from "./lib/program.ts";
 import {
@@ -34,6 +34,7 @@ export async function runWorker(settings: Settings): Promise<void> {
     shutdownGraceTime: "10 seconds",
     shutdownForceTime: "20 seconds",
   });
+  await sealCache();
   await runAndTell(worker, connection, settings);
   await connection.close();
 }

@@ -6,6 +6,7 @@
 
 /** Options of {@linkcode run}. */
 export interface RunOptions {
+  cwd?: string;
   /** Added to the environment. */
   env?: Record<string, string>;
   /** Stops the program. */

@@ -45,11 +45,11 @@ for (const program of ["worker", "start"]) {
 Deno.test("a server that takes the connection but does not answer is given up", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const address = `127.0.0.1:${listener.addr.port}`;
-  for (const program of ["worker", "start"]) {
+  await Promise.all(["worker", "start"].map(async (program) => {
     const { code, stderr } = await runTask(program, ["--address", address]);
     assertEquals(code, 1);
     assertStringIncludes(stderr, `No Temporal Server answers at "${address}"`);
-  }
+  }));
 });
 
 Deno.test("an address that is none is refused", async () => {

@@ -53,6 +53,14 @@ export async function workflowBundle(): Promise<WorkflowBundle> {
   return await readCache() ?? await makeBundle();
 }
 
+/**
+ * Gives up the permission to write into the cache, so that no Activity can change
+ * what the next Worker runs.
+ */
+export async function sealCache(): Promise<void> {
+  await Deno.permissions.revoke({ name: "write", path: dirname(cache) });
+}
+
 async function readCache(): Promise<WorkflowBundle | undefined> {
   try {
     const expected = await Deno.readTextFile(`${cache}.json`);
