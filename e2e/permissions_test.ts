@@ -1,7 +1,9 @@
 /** What an Activity can do under the Worker's permission set, and what not. */
 
 import { assertEquals } from "@std/assert";
-import { changedProject, devServer, runTask, task } from "./_programs.ts";
+import { Client, Connection } from "@temporalio/client";
+import { SayHello } from "../workflows.ts";
+import { changedProject, devServer, task } from "./_programs.ts";
 
 Deno.test("an Activity is contained, and can still greet", async () => {
   await using server = await devServer();
@@ -64,12 +66,16 @@ Deno.test("an Activity is contained, and can still greet", async () => {
     "load a library": "NotCapable",
     "Temporal": "Hello, Temporal!",
   };
-  const results = await Promise.all(
-    Object.keys(expected).map(async (name) => {
-      const args = [name, "--workflow-id", name];
-      const { stdout } = await runTask("start", args, { env });
-      return [name, stdout.replace("Result: ", "").trim()];
-    }),
-  );
-  assertEquals(Object.fromEntries(results), expected);
+  const connection = await Connection.connect({ address: server.address });
+  const { workflow } = new Client({ connection });
+  const results: Record<string, string> = {};
+  for (const name in expected) {
+    results[name] = await workflow.execute(SayHello, {
+      args: [name],
+      taskQueue: "hello-task-queue",
+      workflowId: name,
+    });
+  }
+  await connection.close();
+  assertEquals(results, expected);
 });

@@ -1,7 +1,6 @@
 /** The Worker, as the person who runs it sees it. */
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { startDevServer } from "../dev/dev_server.ts";
 import { findPort } from "../dev/processes.ts";
 import { changedProject, devServer, runTask, task } from "./_programs.ts";
 
@@ -83,23 +82,6 @@ Deno.test("an Activity that never ends does not hold the Worker for ever", async
     worker.stderr,
     "Worker gave up, waiting for Activities to finish (1)\n",
   );
-});
-
-Deno.test("the Worker says once that the server is away, and when it is back", async () => {
-  const own = await devServer();
-  const address = own.address;
-  await using worker = task("worker", ["--address", address]);
-  await worker.prints("Worker polls");
-  await own[Symbol.asyncDispose]();
-  await worker.prints(
-    `No Temporal Server answers at ${address}; the Worker keeps trying\n`,
-  );
-  const port = Number(address.split(":")[1]);
-  await using _own = await startDevServer({ port });
-  await worker.prints(`The Temporal Server at ${address} is back\n`);
-  const { stdout } = await runTask("start", ["--address", address]);
-  assertEquals(stdout, "Result: Hello, Temporal!\n");
-  assertEquals(worker.stderr.split("\n").length, 3);
 });
 
 Deno.test("LOG_LEVEL sets what the Worker logs", async () => {
