@@ -6,10 +6,18 @@
  */
 
 import { dirname, join } from "node:path";
+import config from "../deno.json" with { type: "json" };
 import { hasFreePorts, startDevServer } from "../dev/dev_server.ts";
-import { findPort, Program, type ProgramOptions } from "../dev/processes.ts";
+import {
+  findPort,
+  Program,
+  type ProgramOptions,
+  run,
+} from "../dev/processes.ts";
 
 export { Program };
+
+const { tasks } = config;
 
 /** The project's folder. */
 export const root = dirname(import.meta.dirname!);
@@ -28,22 +36,22 @@ const unset = Object.fromEntries(
     .map((name) => [`TEMPORAL_${name}`, ""]),
 );
 
-/** Runs `deno task NAME ARGS`. */
+/** Runs a task as `deno task NAME ARGS` does, once the packages are there. */
 export function task(
-  name: string,
+  name: keyof typeof tasks,
   args: string[] = [],
   { cwd = root, env }: ProgramOptions = {},
 ): Program {
-  const command = [Deno.execPath(), "task", "--quiet", name, ...args];
-  return new Program(command, {
-    cwd,
-    env: { ...unset, LOG_LEVEL: "", ...env },
-  });
+  const command = tasks[name].command.replace("deno install && ", "");
+  return new Program(
+    [Deno.execPath(), "task", "--quiet", "--eval", command, ...args],
+    { cwd, env: { ...unset, LOG_LEVEL: "", ...env } },
+  );
 }
 
-/** Runs `deno task NAME ARGS` to its end. */
+/** Runs a task to its end. */
 export async function runTask(
-  name: string,
+  name: keyof typeof tasks,
   args: string[] = [],
   options: ProgramOptions = {},
 ): Promise<{ code: number; stdout: string; stderr: string }> {
@@ -75,6 +83,11 @@ export async function temporaryFolder(): Promise<
 export async function changedProject(changes: Record<string, string>) {
   const folder = await temporaryFolder();
   await copy(root, folder.path);
+  const install = [Deno.execPath(), "install", "--quiet"];
+  await run(install, {
+    cwd: folder.path,
+    signal: AbortSignal.timeout(60_000),
+  });
   for (const [file, text] of Object.entries(changes)) {
     await Deno.writeTextFile(join(folder.path, file), text);
   }

@@ -30,7 +30,7 @@ Deno.test("--help shows the usage", async () => {
 Deno.test("a server that is not there, or does not answer, is told in a line", async () => {
   using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const addresses = [nowhere, `127.0.0.1:${silent.addr.port}`];
-  const programs = ["worker", "start"];
+  const programs = ["worker", "start"] as const;
   await Promise.all(
     programs.flatMap((program) =>
       addresses.map(async (address) => {
@@ -72,7 +72,7 @@ Deno.test("a host that deno.json does not permit is named", async () => {
 Deno.test("a namespace that is not there is named", async () => {
   await using server = await devServer();
   const args = ["--address", server.address, "--namespace", "nowhere"];
-  for (const program of ["worker", "start"]) {
+  for (const program of ["worker", "start"] as const) {
     const { code, stdout, stderr } = await runTask(program, args);
     assertEquals([code, stdout], [1, ""]);
     assertStringIncludes(stderr, "nowhere");

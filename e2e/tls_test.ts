@@ -100,7 +100,7 @@ Deno.test("both programs come in by client certificate and API key", async () =>
       },
       { ...env, TEMPORAL_TLS_SERVER_CA_CERT_DATA: "" },
     ].flatMap((env) =>
-      ["worker", "start"].map(async (program) => {
+      (["worker", "start"] as const).map(async (program) => {
         const { code, stderr } = await runTask(program, [], { env });
         assertEquals(code, 1);
         assertStringIncludes(stderr, `"localhost:${port}" (`);
