@@ -4,7 +4,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Client, Connection } from "@temporalio/client";
 import { loadSettings } from "../lib/settings.ts";
 import { runWorkflow } from "../run_workflow.ts";
-import { changedProject, devServer, runTask, task } from "./_programs.ts";
+import { devServer, runTask, task } from "./_programs.ts";
 
 const server = await devServer();
 const env = { TEMPORAL_ADDRESS: server.address };
@@ -107,33 +107,5 @@ Deno.test("a terminated Workflow is told in one line", async () => {
   assertEquals(
     starter.stderr.split("\n")[1],
     'Workflow "ended" was terminated: no longer wanted',
-  );
-});
-
-Deno.test("a failed and a cancelled Workflow are told in one line", async () => {
-  await using project = await changedProject({
-    "activities.ts": `
-      import { ApplicationFailure } from "@temporalio/activity";
-      export async function say_hello(name: string): Promise<string> {
-        if (name === "wait") await new Promise((end) => setTimeout(end, 1000));
-        throw ApplicationFailure.nonRetryable("out of greetings");
-      }`,
-  });
-  await using worker = task("worker", [], { env, cwd: project.path });
-  await worker.prints("Worker polls");
-  const failed = await runTask("start", ["--workflow-id", "failed"], { env });
-  assertEquals([failed.code, failed.stdout], [1, ""]);
-  assertEquals(
-    failed.stderr.split("\n")[1],
-    'Workflow "failed" failed: out of greetings',
-  );
-  const args = ["wait", "--workflow-id", "cancelled"];
-  await using starter = task("start", args, { env });
-  await starter.prints('Started Workflow "cancelled"');
-  await workflow.getHandle("cancelled").cancel();
-  assertEquals((await starter.status).code, 1);
-  assertStringIncludes(
-    starter.stderr,
-    '\nWorkflow "cancelled" was cancelled: ',
   );
 });
