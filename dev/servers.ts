@@ -16,7 +16,7 @@
 
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { UsageError, UserError } from "../lib/errors.ts";
 import { interruption, runProgram } from "../lib/program.ts";
@@ -180,7 +180,14 @@ async function downloadBySdk(
   signal: AbortSignal,
 ): Promise<string> {
   const program = join(import.meta.dirname!, "sdk_download.ts");
-  const command = [Deno.execPath(), "run", "--quiet", "-P=dev", program];
+  const command = [
+    Deno.execPath(),
+    "run",
+    "--quiet",
+    "--no-prompt",
+    "-P=download",
+    program,
+  ];
   await run([...command, kind, scratch], { signal });
   const { sdkFile } = servers[kind];
   const path = join(cacheFolder(), sdkFile);
@@ -258,11 +265,12 @@ async function isFile(path: string, owner?: number | null): Promise<boolean> {
 }
 
 function cacheFolder(): string {
+  const home = Deno.env.get("HOME") ?? "/";
   const folder = {
     windows: Deno.env.get("LOCALAPPDATA"),
-    darwin: join(homedir(), "Library", "Caches"),
+    darwin: join(home, "Library", "Caches"),
   }[Deno.build.os as string] ?? Deno.env.get("XDG_CACHE_HOME");
-  return join(folder || join(homedir(), ".cache"), "temporal-on-deno");
+  return join(folder || join(home, ".cache"), "temporal-on-deno");
 }
 
 if (import.meta.main) {

@@ -34,7 +34,7 @@ async function bareMachine() {
     /** Begins to look for a server. */
     look: (kind = "dev-server", more: Record<string, string> = {}) =>
       new Program(
-        [Deno.execPath(), "run", "-q", "-P=dev", "dev/servers.ts", kind],
+        [Deno.execPath(), "run", "-q", "-P=server", "dev/servers.ts", kind],
         { cwd: root, env: { ...env, ...more } },
       ),
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),

@@ -57,7 +57,7 @@ export async function sayHello(
 /** Returns the path of the test server, which is got first if need be. */
 async function testServer(): Promise<string> {
   const { success, stdout } = await new Deno.Command("deno", {
-    args: ["run", "-q", "-P=dev", "dev/servers.ts", "test-server"],
+    args: ["run", "-q", "-P=server", "dev/servers.ts", "test-server"],
     stdout: "piped",
     stderr: "inherit",
   }).output();
