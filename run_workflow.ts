@@ -7,7 +7,7 @@
 
 import { Client, Connection } from "@temporalio/client";
 import { connect } from "./lib/connection.ts";
-import { interruption, runProgram } from "./lib/program.ts";
+import { interruption, orInterrupted, runProgram } from "./lib/program.ts";
 import {
   loadSettings,
   type Settings,
@@ -31,14 +31,18 @@ export async function runWorkflow(
     signal: AbortSignal;
   },
 ): Promise<string> {
-  const connection = await connect(Connection, settings);
   const { namespace, taskQueue } = settings;
-  const client = new Client({ connection, namespace });
-  return await executeWorkflow(client, SayHello, {
-    args: [name],
-    taskQueue,
-    workflowId,
-  }, { settings, signal });
+  const connection = await orInterrupted(connect(Connection, settings), signal);
+  try {
+    const client = new Client({ connection, namespace });
+    const options = { args: [name] as [string], taskQueue, workflowId };
+    return await executeWorkflow(client, SayHello, options, {
+      settings,
+      signal,
+    });
+  } finally {
+    await connection.close();
+  }
 }
 
 if (import.meta.main) {

@@ -2,7 +2,7 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { findPort } from "../dev/processes.ts";
-import { devServer, runTask, task } from "./_programs.ts";
+import { devServer, root, runTask, task } from "./_programs.ts";
 
 const server = await devServer();
 const env = { TEMPORAL_ADDRESS: server.address };
@@ -50,4 +50,32 @@ Deno.test("--metrics-address serves the SDK's metrics", async () => {
   await runTask("start", ["--workflow-id", "counted"], { env });
   const metrics = await (await fetch(`http://${address}/metrics`)).text();
   assertMatch(metrics, /temporal_workflow_completed\{.*\} 1/);
+});
+
+Deno.test({
+  name: "Ctrl-C in a terminal stops the Worker, in peace",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    // The tool that gives a program a terminal: here Ctrl-C reaches the task
+    // and the Worker at once, and libraries ask what colors they may use.
+    const terminal = new Deno.Command("script", {
+      args: ["-qec", `"${Deno.execPath()}" task --quiet worker`, "/dev/null"],
+      cwd: root,
+      env: { ...env, TERM: "xterm" },
+      stdin: "piped",
+      stdout: "piped",
+    }).spawn();
+    const stdin = terminal.stdin.getWriter();
+    let text = "";
+    const decoder = new TextDecoder();
+    for await (const chunk of terminal.stdout) {
+      text += decoder.decode(chunk, { stream: true });
+      if (/Worker polls[^]*\n$/.test(text) && !/\^C/.test(text)) {
+        await stdin.write(new Uint8Array([3]));
+      }
+    }
+    assertEquals((await terminal.status).code, 0);
+    assertMatch(text, /Worker stops; /);
+    await stdin.close().catch(() => {});
+  },
 });

@@ -7,16 +7,11 @@
 
 import { bundleWorkflowCode, DefaultLogger } from "@temporalio/worker";
 import { createHash } from "node:crypto";
-import { dirname, join } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import { UserError } from "./errors.ts";
 
 const root = dirname(import.meta.dirname!);
 const cache = join(root, "node_modules", ".cache", "workflow-bundle");
-
-/** Thrown when `workflows.ts`, or a module it imports, cannot be bundled. */
-export class BundleError extends UserError {
-  override name = "BundleError";
-}
 
 /** What a Worker takes as its `workflowBundle`. */
 export interface WorkflowBundle {
@@ -47,7 +42,7 @@ interface Module {
  * nothing that it was made of has changed: the local modules, `deno.lock` and
  * this file. Otherwise it is made, and kept there if that can be written.
  *
- * @throws {BundleError} naming the file, the line and the reason
+ * @throws {UserError} naming the file, the line and the reason
  */
 export async function workflowBundle(): Promise<WorkflowBundle> {
   return await readCache() ?? await makeBundle();
@@ -95,7 +90,7 @@ async function makeBundle(): Promise<WorkflowBundle> {
   } catch (error) {
     const reasons = build?.errors.map((e) => explain(e, build!)) ?? [];
     if (reasons.length === 0) reasons.push((error as Error).message);
-    throw new BundleError(
+    throw new UserError(
       ["Cannot bundle the Workflow code", ...reasons].join("\n"),
       { cause: error },
     );
@@ -149,8 +144,9 @@ function sha256(data: string | Uint8Array): string {
   return createHash("sha256").update(data).digest("hex");
 }
 
+/** Packages do not count: `deno.lock` does. */
 function isLocal(path: string): boolean {
-  return path.startsWith(root) && !path.includes("node_modules");
+  return isAbsolute(path) && !path.startsWith(join(root, "node_modules"));
 }
 
 /** One build error for a person: where and what, without webpack's own trace. */

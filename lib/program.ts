@@ -46,8 +46,8 @@ export function interruption(): AbortSignal {
   const controller = new AbortController();
   const exitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
   for (const [name, code] of Object.entries(exitCodes)) {
-    // Windows has no SIGTERM to listen to.
-    if (Deno.build.os === "windows" && name === "SIGTERM") continue;
+    // The one that Deno can listen to on Windows.
+    if (Deno.build.os === "windows" && name !== "SIGINT") continue;
     const abort = () => controller.abort(new Interrupted(code));
     Deno.addSignalListener(name as Deno.Signal, abort);
   }

@@ -18,7 +18,9 @@ import { UserError } from "./errors.ts";
 export interface Settings {
   /** `host:port` of the Temporal Server's gRPC service. */
   address: string;
+  /** The namespace to work in; it must be there. */
   namespace: string;
+  /** The Task Queue that the Worker polls and the starter names. */
   taskQueue: string;
   /** TLS, API key and metadata, as the SDK's connections take them. */
   security: Pick<

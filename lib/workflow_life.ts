@@ -39,7 +39,10 @@ export async function executeWorkflow<T extends Workflow>(
   { settings, signal }: { settings: Settings; signal: AbortSignal },
 ): Promise<WorkflowResultType<T>> {
   const { workflowId, taskQueue } = options;
-  const hint = setTimeout(() => hintAtWorker(client, taskQueue), patience);
+  const hint = setTimeout(() => {
+    // A hint that the server will not give the ground for is none.
+    hintAtWorker(client, taskQueue).catch(() => {});
+  }, patience);
   try {
     const handle = await startOrAttach(client, workflow, options, settings);
     return await orInterrupted(handle.result(), signal);
@@ -91,7 +94,7 @@ async function hintAtWorker(client: Client, taskQueue: string) {
   );
 }
 
-/** Turns what a Workflow or the server has against it into one line. */
+/** Turns what a Workflow failed of, or a call to the server, into one line. */
 function explain(error: unknown, workflowId: string): unknown {
   if (error instanceof WorkflowFailedError) {
     const { cause } = error;
