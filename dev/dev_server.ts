@@ -71,9 +71,10 @@ export async function startDevServer(
 
 if (import.meta.main) {
   await runProgram("server", {}, async () => {
-    if (!hasFreePorts(7233)) {
+    const taken = [7233, 8233].find((port) => !isFree(port));
+    if (taken) {
       throw new UserError(
-        "Port 7233 or 8233 is taken; perhaps a dev server runs already",
+        `Port ${taken} is taken; perhaps a dev server runs already`,
       );
     }
     const signal = interruption();
@@ -81,5 +82,6 @@ if (import.meta.main) {
     console.log(`Temporal Server at ${server.address}`);
     console.log(`Web UI at ${server.webUi}; Ctrl-C stops both`);
     await untilInterrupted(server, "The dev server", signal);
+    console.log("Temporal Server stops; what it held is gone");
   });
 }

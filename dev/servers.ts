@@ -163,6 +163,7 @@ async function get(kind: ServerKind, signal: AbortSignal): Promise<string> {
     } catch (error) {
       signal.throwIfAborted();
       failures.push(`${source}: ${(error as Error).message}`);
+      console.error(`Not available from ${source}`);
     } finally {
       await Deno.remove(scratch, { recursive: true });
     }

@@ -76,7 +76,7 @@ Deno.test("the starter attaches to a Workflow that runs already", async () => {
   await using first = task("start", ["First", ...options], { env });
   await first.prints('Started Workflow "shared"');
   await using second = task("start", ["Second", ...options], { env });
-  await second.prints('Attached to the running Workflow "shared"');
+  await second.prints('Attached to Workflow "shared", which runs already');
   await using _worker = task("worker", [], { env });
   assertEquals((await first.status).code, 0);
   assertEquals((await second.status).code, 0);
@@ -91,7 +91,7 @@ Deno.test("Ctrl-C leaves the Workflow running; the same command gets its result"
   assertEquals((await starter.status).code, 130);
   assertStringIncludes(
     starter.stderr,
-    '"again" goes on; the same command again waits for its result\n',
+    'Workflow "again" goes on; the same command again waits for it\n',
   );
   await using _worker = task("worker", [], { env });
   const { code, stdout } = await runTask("start", args, { env });

@@ -77,7 +77,7 @@ Deno.test({
       }
     }
     assertEquals((await terminal.status).code, 0);
-    assertMatch(text, /Worker stops; /);
+    assertMatch(text, /Worker stops/);
     await stdin.close().catch(() => {});
   },
 });

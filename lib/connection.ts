@@ -70,6 +70,7 @@ async function inTime<T>(result: Promise<T>): Promise<T> {
 /** The SDK hands on what its core prints: the reason stands deep in it. */
 function reason(error: unknown): string {
   const { details, message } = error as Error & { details?: string };
+  if (message.includes("before the deadline")) return "no answer";
   return details || (/message: "(.+?)"/.exec(message)?.[1] ?? message);
 }
 

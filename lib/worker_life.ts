@@ -74,8 +74,9 @@ export async function runAndTell(
   let stopped = false;
   const forgetSignals = onFirstSignal(() => {
     stopped = true;
+    const wait = waitsFor(worker);
     console.log(
-      `Worker stops${waitsFor(worker)}; Ctrl-C again ends it at once`,
+      `Worker stops${wait && `${wait}; Ctrl-C again ends it at once`}`,
     );
   });
   const forgetServer = watchServer(connection, address);

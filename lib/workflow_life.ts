@@ -13,6 +13,7 @@ import {
   type Workflow,
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
+  type WorkflowHandle,
   type WorkflowHandleWithFirstExecutionRunId,
   type WorkflowResultType,
   type WorkflowStartOptions,
@@ -22,8 +23,12 @@ import { Interrupted, UserError } from "./errors.ts";
 import { orInterrupted } from "./program.ts";
 import type { Settings } from "./settings.ts";
 
-/** How long it is no wonder that no Worker polls, in milliseconds. */
-const patience = 3_000;
+/** How often it is asked why there is no result yet, in milliseconds. */
+const interval = 3_000;
+
+// Of the service's enumerations.
+const TaskQueueType = { workflow: 1 };
+const PendingTask = { scheduled: 1 };
 
 /**
  * Starts a Workflow, or attaches to the one that runs under its id, and returns
@@ -38,23 +43,27 @@ export async function executeWorkflow<T extends Workflow>(
   options: WorkflowStartOptions<T>,
   { settings, signal }: { settings: Settings; signal: AbortSignal },
 ): Promise<WorkflowResultType<T>> {
-  const { workflowId, taskQueue } = options;
-  const hint = setTimeout(() => {
-    // A hint that the server will not give the ground for is none.
-    hintAtWorker(client, taskQueue).catch(() => {});
-  }, patience);
+  const { workflowId } = options;
+  let timer: ReturnType<typeof setInterval> | undefined;
   try {
     const handle = await startOrAttach(client, workflow, options, settings);
+    let told: string | undefined;
+    timer = setInterval(async () => {
+      // Where the server will not say, there is nothing to tell.
+      const hint = await findObstacle(client, handle).catch(() => undefined);
+      if (hint && hint !== told) console.error(hint);
+      told = hint;
+    }, interval);
     return await orInterrupted(handle.result(), signal);
   } catch (error) {
     if (error instanceof Interrupted) {
       console.error(
-        `"${workflowId}" goes on; the same command again waits for its result`,
+        `Workflow "${workflowId}" goes on; the same command again waits for it`,
       );
     }
     throw explain(error, workflowId);
   } finally {
-    clearTimeout(hint);
+    clearInterval(timer);
   }
 }
 
@@ -64,11 +73,13 @@ async function startOrAttach<T extends Workflow>(
   options: WorkflowStartOptions<T>,
   settings: Settings,
 ): Promise<WorkflowHandleWithFirstExecutionRunId<T>> {
-  let verb = "Started";
+  let told = `Started Workflow "${options.workflowId}"`;
   const handle = await client.workflow.start(workflow, options).catch(
     async (error) => {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-      verb = "Attached to the running";
+      told =
+        `Attached to Workflow "${options.workflowId}", which runs already, ` +
+        "with what it was started with (--workflow-id starts another)";
       return await client.workflow.start(workflow, {
         ...options,
         workflowIdConflictPolicy: "USE_EXISTING",
@@ -77,21 +88,31 @@ async function startOrAttach<T extends Workflow>(
   );
   const { workflowId, firstExecutionRunId } = handle;
   const page = await webUiPage(settings, workflowId, firstExecutionRunId);
-  console.error(`${verb} Workflow "${workflowId}"${page ? `: ${page}` : ""}`);
+  console.error(page ? `${told}: ${page}` : told);
   return handle;
 }
 
-/** Says so, if no Worker polls the Task Queue. */
-async function hintAtWorker(client: Client, taskQueue: string) {
+/** Says in a line why a Workflow does not get on, if it is a Worker's fault. */
+async function findObstacle(
+  client: Client,
+  handle: WorkflowHandle,
+): Promise<string | undefined> {
+  const { raw, taskQueue } = await handle.describe();
   const { pollers } = await client.workflowService.describeTaskQueue({
     namespace: client.options.namespace,
     taskQueue: { name: taskQueue },
-    taskQueueType: 1, // Workflow
+    taskQueueType: TaskQueueType.workflow,
   });
-  if (pollers.length > 0) return;
-  console.error(
-    `No Worker polls "${taskQueue}": start one with "deno task worker"`,
-  );
+  const task = raw.pendingWorkflowTask;
+  if (Number(task?.attempt ?? 1) > 1) {
+    return "The Workflow's code fails and is tried again: see the Worker's log";
+  }
+  // A Worker that has gone is counted for some minutes, but takes no task.
+  const ignored = task?.state === PendingTask.scheduled &&
+    Date.now() - 1000 * Number(task.scheduledTime?.seconds) > interval;
+  if (pollers.length === 0 || ignored) {
+    return `No Worker polls "${taskQueue}": start one with "deno task worker"`;
+  }
 }
 
 /** Turns what a Workflow failed of, or a call to the server, into one line. */
