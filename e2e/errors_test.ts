@@ -2,7 +2,7 @@
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { changedProject, devServer, runTask } from "./_programs.ts";
+import { changedProject, devServer, runTask, task } from "./_programs.ts";
 
 /** An address at which nobody answers. */
 const nowhere = "127.0.0.1:1";
@@ -96,7 +96,7 @@ Deno.test("a place where metrics cannot be served is named", async () => {
   assertStringIncludes(stderr, 'Cannot serve metrics at "here"');
 });
 
-Deno.test("a Workflow that cannot be bundled is named with file and line", async () => {
+Deno.test("Workflow code that does not bundle, or fails, is told", async () => {
   await using server = await devServer();
   await using project = await changedProject({
     "workflows.ts": "export async function SayHello() {\n  return (1;\n}\n",
@@ -108,4 +108,12 @@ Deno.test("a Workflow that cannot be bundled is named with file and line", async
   assertStringIncludes(stderr, "Expected ',', got ';'");
   assertStringIncludes(stderr, join(project.path, "workflows.ts:2"));
   assertEquals(stderr.includes("node_modules"), false);
+
+  await Deno.writeTextFile(
+    join(project.path, "workflows.ts"),
+    "export async function SayHello() {\n  return nothing();\n}\n",
+  );
+  await using _worker = task("worker", args, { cwd: project.path });
+  await using starter = task("start", args);
+  await starter.prints("The Workflow's code fails and is tried again: see the");
 });

@@ -76,7 +76,9 @@ Deno.test("the starter attaches to a Workflow that runs already", async () => {
   await using first = task("start", ["First", ...options], { env });
   await first.prints('Started Workflow "shared"');
   await using second = task("start", ["Second", ...options], { env });
-  await second.prints('Attached to Workflow "shared", which runs already');
+  await second.prints(
+    'Attached to Workflow "shared", which runs already with its own argument',
+  );
   await using _worker = task("worker", [], { env });
   assertEquals((await first.status).code, 0);
   assertEquals((await second.status).code, 0);

@@ -77,9 +77,8 @@ async function startOrAttach<T extends Workflow>(
   const handle = await client.workflow.start(workflow, options).catch(
     async (error) => {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-      told =
-        `Attached to Workflow "${options.workflowId}", which runs already, ` +
-        "with what it was started with (--workflow-id starts another)";
+      told = `Attached to Workflow "${options.workflowId}", which runs ` +
+        "already with its own argument (--workflow-id starts another)";
       return await client.workflow.start(workflow, {
         ...options,
         workflowIdConflictPolicy: "USE_EXISTING",
