@@ -59,7 +59,11 @@ Deno.test({
     // The tool that gives a program a terminal: here Ctrl-C reaches the task
     // and the Worker at once, and libraries ask what colors they may use.
     const terminal = new Deno.Command("script", {
-      args: ["-qec", `"${Deno.execPath()}" task --quiet worker`, "/dev/null"],
+      args: [
+        "-qec",
+        `exec "${Deno.execPath()}" task --quiet worker`,
+        "/dev/null",
+      ],
       cwd: root,
       env: { ...env, TERM: "xterm" },
       stdin: "piped",
