@@ -44,7 +44,7 @@ if (import.meta.main) {
     ...settingsOptions,
     "--metrics-address IP:PORT": "Where to serve metrics for Prometheus",
   };
-  await runProgram("worker", options, async (args) => {
+  await runProgram("deno task worker", options, async (args) => {
     installRuntime(args["metrics-address"]);
     await runWorker(loadSettings(args));
   });

@@ -51,7 +51,7 @@ if (import.meta.main) {
     "--workflow-id ID": "Workflow Id (default: hello-workflow)",
     ...settingsOptions,
   };
-  await runProgram("start [NAME]", options, async (args) => {
+  await runProgram("deno task start [NAME]", options, async (args) => {
     const result = await runWorkflow(loadSettings(args), {
       name: args.NAME ?? "Temporal",
       workflowId: args["workflow-id"] ?? "hello-workflow",

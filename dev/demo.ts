@@ -21,17 +21,22 @@ const options = {
   "--keep": "Leave the server and the Worker running until Ctrl-C",
 };
 
-await runProgram("demo", options, async ({ keep }) => {
+await runProgram("deno task demo", options, async ({ keep }) => {
   const signal = interruption();
   // What is put here is stopped at the end, the last first, come what may.
   await using running = new AsyncDisposableStack();
-  const address = await findServer(running, signal);
-  const worker = running.use(runTask("worker", "run_worker.ts", address));
+  const settings = loadSettings();
+  const address = await findServer(settings.address, running, signal);
+  const env = {
+    TEMPORAL_ADDRESS: address,
+    TEMPORAL_NAMESPACE: settings.namespace,
+  };
+  const worker = running.use(runTask("worker", "run_worker.ts", env));
   const polls = worker.prints("Worker polls").catch(() => {
     throw new UserError("The Worker has not started");
   });
   await orInterrupted(polls, signal);
-  const starter = running.use(runTask("start", "run_workflow.ts", address));
+  const starter = running.use(runTask("start", "run_workflow.ts", env));
   const { success } = await orInterrupted(starter.status, signal);
   if (!success) throw new UserError("The Workflow has given no result");
   if (keep) {
@@ -42,10 +47,10 @@ await runProgram("demo", options, async ({ keep }) => {
 
 /** Returns the address of a Temporal Server, one that it starts if need be. */
 async function findServer(
+  address: string,
   running: AsyncDisposableStack,
   signal: AbortSignal,
 ): Promise<string> {
-  const { address } = loadSettings();
   if (await answers(address)) {
     console.log(`Temporal Server at ${address}: found running, left alone`);
     return address;
@@ -66,13 +71,9 @@ async function findServer(
 }
 
 /** Runs one of the tutorial's programs with the permissions of its task. */
-function runTask(task: string, file: string, address: string): Program {
+function runTask(task: string, file: string, env: Record<string, string>) {
   return new Program(
     [Deno.execPath(), "run", "--quiet", "--no-prompt", `-P=${task}`, file],
-    {
-      cwd: dirname(import.meta.dirname!),
-      env: { TEMPORAL_ADDRESS: address },
-      echo: true,
-    },
+    { cwd: dirname(import.meta.dirname!), env, echo: true },
   );
 }

@@ -70,7 +70,7 @@ export async function startDevServer(
 }
 
 if (import.meta.main) {
-  await runProgram("server", {}, async () => {
+  await runProgram("deno task server", {}, async () => {
     const taken = [7233, 8233].find((port) => !isFree(port));
     if (taken) {
       throw new UserError(

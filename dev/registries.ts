@@ -25,7 +25,7 @@ export interface Package {
   digest: string | undefined;
   /** Installs it into `folder`; what else it writes goes into `scratch`. */
   install(folder: string, scratch: string, signal: AbortSignal): Promise<void>;
-  /** Makes it start faster; it is in its place in the cache by then. */
+  /** Makes it start faster, if it can, once it is in its place in the cache. */
   prepare?(folder: string, signal: AbortSignal): Promise<void>;
 }
 
@@ -98,8 +98,8 @@ export const testServer: Package = {
     const script = join(folder, this.executable);
     await Deno.writeTextFile(script, testServerScript, { mode: 0o755 });
   },
-  // The JVM can keep the classes that a first run loads in an archive, from
-  // which later runs start in a third of the time.
+  // From Java 13 on, the JVM can keep the classes that a first run loads in an
+  // archive, from which later runs start in a third of the time.
   async prepare(folder, signal) {
     const archive = `${folder}.jsa`;
     const port = findPort(17233);
@@ -110,11 +110,14 @@ export const testServer: Package = {
       stderr: "null",
     }).spawn();
     try {
-      const answered = () => answers(`127.0.0.1:${port}`);
-      await waitUntil("the test server", answered, { seconds: 20, signal });
+      const ready = () => answers(`127.0.0.1:${port}`);
+      const answer = waitUntil("the test server", ready, {
+        seconds: 20,
+        signal,
+      });
+      await Promise.race([answer, server.status]);
     } finally {
-      server.kill();
-      await server.status;
+      await server[Symbol.asyncDispose]();
     }
     await Deno.rename(`${archive}.new`, archive);
   },

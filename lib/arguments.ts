@@ -54,12 +54,12 @@ export function readArguments<O extends Options>(
   return { ...parsed, ...argument && { [argument]: rest[0] } } as Arguments<O>;
 }
 
-/** Returns what `--help` prints for a task. */
-export function describeUsage(task: string, options: Options): string {
+/** Returns what `--help` prints for a command. */
+export function describeUsage(command: string, options: Options): string {
   const rows = Object.entries(options);
   const width = Math.max(...rows.map(([name]) => name.length));
   return [
-    `Usage: deno task ${task} [OPTIONS]`,
+    `Usage: ${command} [OPTIONS]`,
     ...rows.map(([name, meaning]) => `  ${name.padEnd(width)}  ${meaning}`),
   ].join("\n");
 }

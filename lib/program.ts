@@ -19,20 +19,20 @@ import { Interrupted, UsageError, UserError } from "./errors.ts";
  * after an interruption.
  */
 export async function runProgram<O extends Options>(
-  task: string,
+  command: string,
   options: O,
   main: (args: Arguments<O>) => Promise<void>,
 ): Promise<never> {
   const all = { ...options, "--help": "Show this" };
   try {
     const args = readArguments(Deno.args, all);
-    if (args.help) console.log(describeUsage(task, all));
+    if (args.help) console.log(describeUsage(command, all));
     else await main(args as Arguments<O>);
     Deno.exit(0);
   } catch (error) {
     if (error instanceof Interrupted) Deno.exit(error.exitCode);
     console.error(error instanceof UserError ? error.message : error);
-    if (error instanceof UsageError) console.error(describeUsage(task, all));
+    if (error instanceof UsageError) console.error(describeUsage(command, all));
     Deno.exit(error instanceof UsageError ? 2 : 1);
   }
 }
