@@ -5,7 +5,6 @@
  * @module
  */
 
-import { dirname } from "node:path";
 import { loadSettings, tutorial } from "../lib/settings.ts";
 import { UserError } from "../lib/errors.ts";
 import {
@@ -15,7 +14,7 @@ import {
   untilInterrupted,
 } from "../lib/program.ts";
 import { hasFreePorts, startDevServer } from "./dev_server.ts";
-import { answers, findPort, Program } from "./processes.ts";
+import { answers, findPort, runTask } from "./processes.ts";
 
 const options = {
   "--keep": "Leave the server and the Worker running until Ctrl-C",
@@ -31,12 +30,12 @@ await runProgram("deno task demo", options, async ({ keep }) => {
     TEMPORAL_ADDRESS: address,
     TEMPORAL_NAMESPACE: settings.namespace,
   };
-  const worker = running.use(runTask("worker", "run_worker.ts", env));
+  const worker = running.use(runTask("worker", env));
   const polls = worker.prints("Worker polls").catch(() => {
     throw new UserError("The Worker has not started");
   });
   await orInterrupted(polls, signal);
-  const starter = running.use(runTask("start", "run_workflow.ts", env));
+  const starter = running.use(runTask("start", env));
   const { success } = await orInterrupted(starter.status, signal);
   if (!success) throw new UserError("The Workflow has given no result");
   if (keep) {
@@ -68,12 +67,4 @@ async function findServer(
     `Temporal Server at ${server.address}, Web UI at ${server.webUi}`,
   );
   return server.address;
-}
-
-/** Runs one of the tutorial's programs with the permissions of its task. */
-function runTask(task: string, file: string, env: Record<string, string>) {
-  return new Program(
-    [Deno.execPath(), "run", "--quiet", "--no-prompt", `-P=${task}`, file],
-    { cwd: dirname(import.meta.dirname!), env, echo: true },
-  );
 }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { dirname } from "node:path";
+
 /** Options of {@linkcode run}. */
 export interface RunOptions {
   cwd?: string;
@@ -14,11 +16,14 @@ export interface RunOptions {
 }
 
 /**
- * Runs a program to its end, quietly.
+ * Runs a program to its end, quietly, and returns what it has printed.
  *
  * @throws {Error} with the program's own reason in one line, if it fails
  */
-export async function run(command: string[], options: RunOptions) {
+export async function run(
+  command: string[],
+  options: RunOptions,
+): Promise<string> {
   const [program, ...args] = command;
   let output: Deno.CommandOutput;
   try {
@@ -34,7 +39,7 @@ export async function run(command: string[], options: RunOptions) {
     throw new Error(`"${program}" is not on the PATH`);
   }
   options.signal.throwIfAborted();
-  if (output.success) return;
+  if (output.success) return decode(output.stdout);
   const text = [output.stderr, output.stdout].map(decode).join("\n");
   const lines = text.split("\n").filter((line) => line.trim());
   const reason = lines.find((line) => /^\W*error/i.test(line)) ?? lines.at(-1);
@@ -143,6 +148,18 @@ export class Program implements AsyncDisposable {
     await this.status;
     clearTimeout(timer);
   }
+}
+
+/** Runs one of the tutorial's programs with the permissions of its task. */
+export function runTask(
+  task: "worker" | "start",
+  env: Record<string, string>,
+): Program {
+  const file = { worker: "run_worker.ts", start: "run_workflow.ts" }[task];
+  return new Program(
+    [Deno.execPath(), "run", "--quiet", "--no-prompt", `-P=${task}`, file],
+    { cwd: dirname(import.meta.dirname!), env, echo: true },
+  );
 }
 
 /** Tells whether a port of this machine is free. */

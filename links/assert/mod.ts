@@ -39,3 +39,11 @@ export const assertRejects: <E extends Error>(
   text?: string,
   message?: string,
 ) => Promise<E> = std.assertRejects;
+
+/** Throws unless `actual` is an instance of `type`. */
+// deno-lint-ignore no-explicit-any
+export const assertInstanceOf: <T extends abstract new (...args: any[]) => any>(
+  actual: unknown,
+  type: T,
+  message?: string,
+) => asserts actual is InstanceType<T> = std.assertInstanceOf;

@@ -1,0 +1,10 @@
+/** The Activity alone, without a server. */
+
+import { MockActivityEnvironment } from "@temporalio/testing";
+import { assertEquals } from "@std/assert";
+import { say_hello } from "../activities.ts";
+
+Deno.test("say_hello greets whom it is given", async () => {
+  const environment = new MockActivityEnvironment();
+  assertEquals(await environment.run(say_hello, "World"), "Hello, World!");
+});
