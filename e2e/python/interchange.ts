@@ -1,0 +1,38 @@
+/**
+ * Python and Deno at one Task Queue (the task `test:python`). It makes a virtual
+ * environment with Temporal's SDK for Python in `node_modules/.cache`.
+ */
+
+import { assertEquals } from "@std/assert";
+import { join } from "node:path";
+import { Program, run } from "../../dev/processes.ts";
+import { devServer, root, runTask, task } from "../_programs.ts";
+
+const folder = join(root, "node_modules", ".cache", "python");
+const python = join(folder, "bin", "python");
+const app = join(import.meta.dirname!, "app.py");
+
+Deno.test.beforeAll(async () => {
+  const signal = AbortSignal.timeout(300_000);
+  await run(["python3", "-m", "venv", folder], { signal });
+  const install = ["install", "--quiet", "temporalio==1.35.0"];
+  await run([python, "-m", "pip", ...install], { signal });
+});
+
+Deno.test("a starter in Python gets its result from this Worker", async () => {
+  await using server = await devServer();
+  await using worker = task("worker", ["--address", server.address]);
+  await worker.prints("Worker polls");
+  const result = await run([python, app, "start", server.address], {
+    signal: AbortSignal.timeout(20_000),
+  });
+  assertEquals(result, "Result: Hello, Temporal!\n");
+});
+
+Deno.test("this starter gets its result from a Worker in Python", async () => {
+  await using server = await devServer();
+  await using worker = new Program([python, app, "worker", server.address]);
+  await worker.prints("Python Worker polls");
+  const { stdout } = await runTask("start", ["--address", server.address]);
+  assertEquals(stdout, "Result: Hello, Temporal!\n");
+});
