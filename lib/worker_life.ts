@@ -103,10 +103,15 @@ function waitsFor(worker: Worker): string {
 function watchServer(connection: NativeConnection, address: string) {
   let away = false;
   const timer = setInterval(async () => {
-    const answers = await connection.withDeadline(
+    // The connection's own deadline ends a call later, after several tries.
+    const late = Promise.withResolvers<boolean>();
+    const deadline = setTimeout(late.resolve, interval, false);
+    const answer = connection.withDeadline(
       Date.now() + interval,
       () => connection.workflowService.getSystemInfo({}),
     ).then(() => true, () => false);
+    const answers = await Promise.race([answer, late.promise]);
+    clearTimeout(deadline);
     if (answers !== away) return;
     away = !answers;
     console.error(
