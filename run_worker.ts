@@ -10,12 +10,13 @@ import * as activities from "./activities.ts";
 import { sealCache, workflowBundle } from "./lib/bundle.ts";
 import { connect } from "./lib/connection.ts";
 import { runProgram } from "./lib/program.ts";
+import { installRuntime } from "./lib/runtime.ts";
 import {
   loadSettings,
   type Settings,
   settingsOptions,
 } from "./lib/settings.ts";
-import { installRuntime, runAndTell } from "./lib/worker_life.ts";
+import { runAndTell } from "./lib/worker_life.ts";
 
 /**
  * Runs a Worker until SIGINT or SIGTERM. It then takes no more work, but lets the
