@@ -35,11 +35,11 @@ export async function runWorkflow(
   const connection = await orInterrupted(connect(Connection, settings), signal);
   try {
     const client = new Client({ connection, namespace });
-    const options = { args: [name] as [string], taskQueue, workflowId };
-    return await executeWorkflow(client, SayHello, options, {
-      settings,
-      signal,
-    });
+    return await executeWorkflow(client, SayHello, {
+      args: [name],
+      taskQueue,
+      workflowId,
+    }, { settings, signal });
   } finally {
     await connection.close();
   }

@@ -56,10 +56,17 @@ export async function connect<T extends Pick<Connection, "workflowService">>(
   return connection;
 }
 
-/** Not every connection keeps to its own time limit. */
-async function inTime<T>(result: Promise<T>): Promise<T> {
+/**
+ * Waits for `result`, which may not keep to a time limit of its own.
+ *
+ * @throws {Error} after that many milliseconds
+ */
+export async function inTime<T>(
+  result: Promise<T>,
+  milliseconds = patience + 500,
+): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(reject, patience + 500, new Error("no answer"));
+  const timer = setTimeout(reject, milliseconds, new Error("no answer"));
   try {
     return await Promise.race([result, promise]);
   } finally {

@@ -18,7 +18,6 @@ const variables = [
   "ADDRESS",
   "NAMESPACE",
   "API_KEY",
-  "PROFILE",
   "TLS",
   "TLS_CLIENT_CERT_DATA",
   "TLS_CLIENT_CERT_PATH",

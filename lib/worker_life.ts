@@ -5,6 +5,7 @@
  */
 
 import type { NativeConnection, Worker } from "@temporalio/worker";
+import { inTime } from "./connection.ts";
 import { UserError } from "./errors.ts";
 import type { Settings } from "./settings.ts";
 
@@ -54,15 +55,12 @@ function waitsFor(worker: Worker): string {
 function watchServer(connection: NativeConnection, address: string) {
   let away = false;
   const timer = setInterval(async () => {
-    // The connection's own deadline ends a call later, after several tries.
-    const late = Promise.withResolvers<boolean>();
-    const deadline = setTimeout(late.resolve, interval, false);
     const answer = connection.withDeadline(
       Date.now() + interval,
       () => connection.workflowService.getSystemInfo({}),
-    ).then(() => true, () => false);
-    const answers = await Promise.race([answer, late.promise]);
-    clearTimeout(deadline);
+    );
+    const answers = await inTime(answer, interval)
+      .then(() => true, () => false);
     if (answers !== away) return;
     away = !answers;
     console.error(

@@ -97,15 +97,15 @@ async function findObstacle(
   handle: WorkflowHandle,
 ): Promise<string | undefined> {
   const { raw, taskQueue } = await handle.describe();
+  const task = raw.pendingWorkflowTask;
+  if (Number(task?.attempt ?? 1) > 1) {
+    return "The Workflow's code fails and is tried again: see the Worker's log";
+  }
   const { pollers } = await client.workflowService.describeTaskQueue({
     namespace: client.options.namespace,
     taskQueue: { name: taskQueue },
     taskQueueType: TaskQueueType.workflow,
   });
-  const task = raw.pendingWorkflowTask;
-  if (Number(task?.attempt ?? 1) > 1) {
-    return "The Workflow's code fails and is tried again: see the Worker's log";
-  }
   // A Worker that has gone is counted for some minutes, but takes no task.
   const ignored = task?.state === PendingTask.scheduled &&
     Date.now() - 1000 * Number(task.scheduledTime?.seconds) > interval;

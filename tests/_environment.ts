@@ -22,6 +22,8 @@ const { "workflow-environment": kind = "time-skipping" } = readArguments(
   { "--workflow-environment KIND": "time-skipping, local or HOST:PORT" },
 );
 
+const bundle = await workflowBundle();
+
 /** Whether the environment skips time; the others take as long as it takes. */
 export const skipsTime = kind === "time-skipping";
 
@@ -77,7 +79,7 @@ export async function createWorker(
   return await Worker.create({
     connection: environment.nativeConnection,
     taskQueue,
-    workflowBundle: await workflowBundle(),
+    workflowBundle: bundle,
     activities,
     // With no Workflow kept between its tasks, each task replays the history:
     // Workflow code that is not deterministic fails here.
