@@ -59,14 +59,15 @@ export async function connect<T extends Pick<Connection, "workflowService">>(
 /**
  * Waits for `result`, which may not keep to a time limit of its own.
  *
- * @throws {Error} after that many milliseconds
+ * @throws {Error} `late`, after that many milliseconds
  */
 export async function inTime<T>(
   result: Promise<T>,
   milliseconds = patience + 500,
+  late = new Error("no answer"),
 ): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(reject, milliseconds, new Error("no answer"));
+  const timer = setTimeout(reject, milliseconds, late);
   try {
     return await Promise.race([result, promise]);
   } finally {

@@ -18,6 +18,7 @@ import {
 import * as activities from "../activities.ts";
 import { waitUntil } from "../dev/processes.ts";
 import { createWorker, sayHello, startSayHello } from "./_environment.ts";
+import { resultOf } from "./_outcome.ts";
 
 /** Ends `SayHello` while its Activity waits, and returns how the caller learns. */
 async function endWhileWaiting(
@@ -45,6 +46,18 @@ Deno.test("an Activity that fails is tried again until it succeeds", async () =>
   };
   assertEquals(await sayHello("World", { say_hello }), "Hello at last, World!");
   assertEquals(attempts, [1, 2, 3]);
+});
+
+Deno.test("an Activity without an answer for five seconds is tried again", async () => {
+  const tries: [attempt: number, milliseconds: number][] = [];
+  const say_hello = async (name: string) => {
+    const { cancelled, info } = Context.current();
+    tries.push([info.attempt, info.startToCloseTimeoutMs]);
+    return info.attempt < 2 ? await cancelled : `Hello at last, ${name}!`;
+  };
+  const result = await sayHello("World", { say_hello });
+  assertEquals(result, "Hello at last, World!");
+  assertEquals(tries, [[1, 5_000], [2, 5_000]]);
 });
 
 Deno.test("a failure that is not to be retried reaches the caller whole", async () => {
@@ -96,5 +109,5 @@ Deno.test("a Worker without the Activity says so, and one with it helps", async 
   }, { seconds: 10 }));
   assertStringIncludes(failure!, "say_hello is not registered on this Worker");
   const withIt = await createWorker(activities, taskQueue);
-  assertEquals(await withIt.runUntil(handle.result()), "Hello, World!");
+  assertEquals(await withIt.runUntil(resultOf(handle)), "Hello, World!");
 });

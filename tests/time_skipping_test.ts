@@ -7,7 +7,7 @@ import { environment, sayHello, skipsTime } from "./_environment.ts";
 const hour = 3_600_000;
 
 Deno.test({
-  name: "three waits of an hour between tries take less than two seconds",
+  name: "three waits of an hour between tries take seconds",
   ignore: !skipsTime,
   async fn() {
     const times: number[] = [];
@@ -21,6 +21,6 @@ Deno.test({
     assertEquals(result, "Hello at last, World!");
     const hours = times.map((time) => Math.floor((time - times[0]) / hour));
     assertEquals(hours, [0, 1, 2, 3]);
-    assertEquals(Date.now() - begin < 2_000, true);
+    assertEquals(Date.now() - begin < 10_000, true);
   },
 });
