@@ -120,7 +120,6 @@ export async function sayHello(
   const worker = await createWorker(implementation);
   return await worker.runUntil(async () => {
     const handle = await startSayHello(name, worker.options.taskQueue);
-    await meanwhile?.(handle);
-    return await resultOf(handle);
+    return await resultOf(handle, meanwhile?.(handle));
   });
 }

@@ -21,18 +21,21 @@ interface Attributes {
 }
 
 /**
- * Returns a Workflow's result. If there is none, the error tells which Workflow
- * it was, the last events of its history, and what it still waits for.
+ * Returns a Workflow's result, once what is done to it meanwhile is done, too. If
+ * there is none, the error tells which Workflow it was, the last events of its
+ * history, and what it still waits for.
  *
  * @throws {WorkflowFailedError} if the Workflow did not succeed
  * @throws {Error} after 10 seconds; the Workflow is then terminated
  */
 export async function resultOf<T extends Workflow>(
   handle: WorkflowHandle<T>,
+  meanwhile?: Promise<unknown>,
 ): Promise<WorkflowResultType<T>> {
   const late = new Error(`There is no result after ${patience / 1000} seconds`);
   try {
-    return await inTime(handle.result(), patience, late);
+    const both = Promise.all([handle.result(), meanwhile]);
+    return (await inTime(both, patience, late))[0];
   } catch (error) {
     (error as Error).message += `\n${await tell(handle)}`;
     if (error === late) await handle.terminate();
