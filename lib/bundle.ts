@@ -1,14 +1,12 @@
 /**
- * Workflow code made ready for the sandbox: one script that holds
- * `workflows.ts` and all it imports, made quietly, and only after a change.
+ * The bundle of `workflows.ts` that Workers run, made only after a change.
  *
  * @module
  */
 
-import { bundleWorkflowCode, DefaultLogger } from "@temporalio/worker";
 import { createHash } from "node:crypto";
-import { dirname, isAbsolute, join } from "node:path";
-import { UserError } from "./errors.ts";
+import { dirname, join } from "node:path";
+import { type Bundle, bundleWorkflows } from "./bundler.ts";
 
 const root = dirname(import.meta.dirname!);
 const cache = join(root, "node_modules", ".cache", "workflow-bundle");
@@ -19,33 +17,20 @@ export interface WorkflowBundle {
   code: string;
 }
 
-/** What is used here of webpack's account of a build. */
-interface Build {
-  fileDependencies: Iterable<string>;
-  missingDependencies: Iterable<string>;
-  errors: BuildError[];
-  moduleGraph: { getIssuer(module: Module): Module | null };
-}
-
-interface BuildError {
-  message: string;
-  error?: Error;
-  module?: Module | null;
-}
-
-interface Module {
-  resource?: string;
-}
-
 /**
  * Returns the bundle of `workflows.ts`. It comes from `node_modules/.cache` if
- * nothing that it was made of has changed: the local modules, `deno.lock` and
- * this file. Otherwise it is made, and kept there if that can be written.
+ * nothing that it was made of has changed: the local modules, `deno.lock`, what
+ * bundles. Otherwise it is made, and kept there if that can be written.
  *
  * @throws {UserError} naming the file, the line and the reason
  */
 export async function workflowBundle(): Promise<WorkflowBundle> {
-  return await readCache() ?? await makeBundle();
+  const cached = await readCache();
+  if (cached) return cached;
+  const started = Date.now();
+  const bundle = await bundleWorkflows(join(root, "workflows.ts"));
+  await writeCache(bundle, started);
+  return bundle;
 }
 
 /**
@@ -67,46 +52,8 @@ async function readCache(): Promise<WorkflowBundle | undefined> {
   }
 }
 
-async function makeBundle(): Promise<WorkflowBundle> {
-  const started = Date.now();
-  let build: Build | undefined;
-  let code: string;
-  try {
-    ({ code } = await bundleWorkflowCode({
-      workflowsPath: join(root, "workflows.ts"),
-      logger: new DefaultLogger("ERROR", () => {}),
-      webpackConfigHook: (config) => ({
-        ...config,
-        // Webpack's default, but for a browserslist file in a folder above,
-        // which a Worker may neither read nor depend on.
-        target: "web",
-        plugins: [...config.plugins ?? [], (compiler) => {
-          compiler.hooks.done.tap("bundle", (stats) => {
-            build = stats.compilation as unknown as Build;
-          });
-        }],
-      }),
-    }));
-  } catch (error) {
-    const reasons = build?.errors.map((e) => explain(e, build!)) ?? [];
-    if (reasons.length === 0) reasons.push((error as Error).message);
-    throw new UserError(
-      ["Cannot bundle the Workflow code", ...reasons].join("\n"),
-      { cause: error },
-    );
-  }
-  const files = [
-    join(root, "deno.lock"),
-    import.meta.filename!,
-    ...build!.fileDependencies,
-    ...build!.missingDependencies,
-  ].filter(isLocal);
-  await writeCache(code, files, started);
-  return { code };
-}
-
 /** Keeps the bundle, unless a file changed while it was made. */
-async function writeCache(code: string, files: string[], started: number) {
+async function writeCache({ code, files }: Bundle, started: number) {
   try {
     await Deno.mkdir(dirname(cache), { recursive: true });
     const manifest = await describeBundle(code, files);
@@ -142,19 +89,4 @@ async function replaceFile(path: string, text: string) {
 
 function sha256(data: string | Uint8Array): string {
   return createHash("sha256").update(data).digest("hex");
-}
-
-/** Packages do not count: `deno.lock` does. */
-function isLocal(path: string): boolean {
-  return isAbsolute(path) && !path.startsWith(join(root, "node_modules"));
-}
-
-/** One build error for a person: where and what, without webpack's own trace. */
-function explain({ module, error, message }: BuildError, build: Build): string {
-  const text = (error?.message ?? message).split(/\n\s*\n/)[0];
-  const importer = module && build.moduleGraph.getIssuer(module);
-  const file = [module, importer].map((m) => m?.resource).find((path) =>
-    path && isLocal(path)
-  );
-  return !file || text.includes(file) ? text : `${file}: ${text}`;
 }
