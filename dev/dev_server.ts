@@ -24,6 +24,8 @@ export interface DevServer extends AsyncDisposable {
 export interface DevServerOptions {
   /** The gRPC service's port; the Web UI's is 1000 higher. */
   port: number;
+  /** The file that keeps its Workflows; without it, they are in memory only. */
+  database?: string;
   /** Gives up getting or starting it. */
   signal?: AbortSignal;
 }
@@ -34,23 +36,23 @@ export function hasFreePorts(port: number): boolean {
 }
 
 /**
- * Starts a dev server, which keeps its Workflows in memory only, and waits until
- * it answers.
+ * Starts a dev server and waits until it answers.
  *
  * @throws {UserError} if no Temporal CLI is to be had, or it fails
  */
 export async function startDevServer(
-  { port, signal }: DevServerOptions,
+  { port, database, signal }: DevServerOptions,
 ): Promise<DevServer> {
   const cli = await locateServer("dev-server", signal);
   const options = ["--log-level", "error", "--port", `${port}`];
+  if (database) options.push("--db-filename", database);
   const program = new Program([cli, "server", "start-dev", ...options]);
   const server = {
     address: `localhost:${port}`,
     webUi: `http://localhost:${port + 1000}`,
     status: program.status,
     async [Symbol.asyncDispose]() {
-      // It has nothing to save, and would take a second to end in peace.
+      // What it has to save is saved, and it would take a second to end in peace.
       program.kill("SIGKILL");
       await program.status;
     },

@@ -5,22 +5,14 @@
  * @module
  */
 
-import { dirname, join } from "node:path";
 import config from "../deno.json" with { type: "json" };
 import { hasFreePorts, startDevServer } from "../dev/dev_server.ts";
-import {
-  findPort,
-  Program,
-  type ProgramOptions,
-  run,
-} from "../dev/processes.ts";
+import { findPort, Program, type ProgramOptions } from "../dev/processes.ts";
+import { changedProject, root, temporaryFolder } from "../dev/project.ts";
 
-export { Program };
+export { changedProject, Program, root, temporaryFolder };
 
 const { tasks } = config;
-
-/** The project's folder. */
-export const root = dirname(import.meta.dirname!);
 
 /** Where Deno keeps its cache, whatever the home folder is. */
 export const denoDir: string = JSON.parse(
@@ -66,39 +58,4 @@ export async function devServer() {
   // Not the first free ports: another test's server may be about to take them.
   const port = 20_000 + Math.floor(Math.random() * 10_000);
   return await startDevServer({ port: findPort(port, hasFreePorts) });
-}
-
-/** Returns a folder that is removed with all that is in it. */
-export async function temporaryFolder(): Promise<
-  AsyncDisposable & { path: string }
-> {
-  const path = await Deno.realPath(await Deno.makeTempDir());
-  return {
-    path,
-    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
-  };
-}
-
-/** Copies the project, with other text in some of its files. */
-export async function changedProject(changes: Record<string, string>) {
-  const folder = await temporaryFolder();
-  await copy(root, folder.path);
-  const install = [Deno.execPath(), "install", "--quiet"];
-  await run(install, {
-    cwd: folder.path,
-    signal: AbortSignal.timeout(60_000),
-  });
-  for (const [file, text] of Object.entries(changes)) {
-    await Deno.writeTextFile(join(folder.path, file), text);
-  }
-  return folder;
-}
-
-async function copy(from: string, to: string) {
-  await Deno.mkdir(to, { recursive: true });
-  for await (const { name, isDirectory } of Deno.readDir(from)) {
-    if (name === "node_modules" || name === ".git") continue;
-    if (isDirectory) await copy(join(from, name), join(to, name));
-    else await Deno.copyFile(join(from, name), join(to, name));
-  }
 }

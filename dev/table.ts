@@ -1,0 +1,28 @@
+/**
+ * Tables for people: aligned, and Markdown.
+ *
+ * @module
+ */
+
+/** Returns rows as a table; the first row heads it, the first column is text. */
+export function table(rows: (string | number)[][]): string {
+  const cells = rows.map((row) => row.map(String));
+  const widths = cells[0].map((_, column) =>
+    Math.max(...cells.map((row) => row[column].length))
+  );
+  const pad = (text: string, column: number) =>
+    column ? text.padStart(widths[column]) : text.padEnd(widths[column]);
+  const rule = widths.map((width, column) =>
+    column ? `${"-".repeat(width - 1)}:` : "-".repeat(width)
+  );
+  const [head, ...body] = cells.map((row) => row.map(pad));
+  return [head, rule, ...body].map((row) => `| ${row.join(" | ")} |`)
+    .join("\n");
+}
+
+/** Returns the middle one of numbers. */
+export function median(numbers: number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  const half = (sorted.length - 1) / 2;
+  return (sorted[Math.floor(half)] + sorted[Math.ceil(half)]) / 2;
+}
