@@ -16,6 +16,8 @@ export interface DevServer extends AsyncDisposable {
   address: string;
   /** The address of its Web UI. */
   webUi: string;
+  /** What the operating system calls it. */
+  pid: number;
   /** Settled when it ends, however that comes. */
   status: Promise<Deno.CommandStatus>;
 }
@@ -50,6 +52,7 @@ export async function startDevServer(
   const server = {
     address: `localhost:${port}`,
     webUi: `http://localhost:${port + 1000}`,
+    pid: program.pid,
     status: program.status,
     async [Symbol.asyncDispose]() {
       // What it has to save is saved, and it would take a second to end in peace.

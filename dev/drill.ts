@@ -7,7 +7,8 @@
 
 import { Client, Connection } from "@temporalio/client";
 import { join } from "node:path";
-import { UsageError, UserError } from "../lib/errors.ts";
+import { readNumber } from "../lib/arguments.ts";
+import { UserError } from "../lib/errors.ts";
 import { interruption, runProgram } from "../lib/program.ts";
 import { type DevServer, hasFreePorts, startDevServer } from "./dev_server.ts";
 import { type Flight, isRight, Load } from "./load.ts";
@@ -143,10 +144,10 @@ interface Account {
 
 await runProgram("deno task drill", options, async (args) => {
   const signal = interruption();
-  const lanes = readNumber("workflows", args.workflows ?? "200");
-  const minutes = readNumber("minutes", args.minutes ?? "1");
+  const lanes = readNumber("--workflows", args.workflows ?? "200");
+  const minutes = readNumber("--minutes", args.minutes ?? "1");
   const seed = args.seed ?? `${Math.floor(Math.random() * 1e6)}`;
-  const random = randomNumbers(readNumber("seed", seed));
+  const random = randomNumbers(readNumber("--seed", seed));
   await using folder = await temporaryFolder();
   await using stage = new Stage(folder.path, signal);
   const client = await stage.open();
@@ -228,12 +229,6 @@ async function countRuns(client: Client): Promise<Map<string, number>> {
     runs.set(workflowId, 1 + (runs.get(workflowId) ?? 0));
   }
   return runs;
-}
-
-function readNumber(option: string, text: string): number {
-  const number = Number(text);
-  if (number >= 0) return number;
-  throw new UsageError(`"--${option}" is "${text}", not a number`);
 }
 
 async function pause(seconds: number) {

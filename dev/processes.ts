@@ -71,6 +71,8 @@ export class Program implements AsyncDisposable {
   stderr = "";
   /** Settled when it has ended and all that it printed is here. */
   readonly status: Promise<Deno.CommandStatus>;
+  /** What the operating system calls it. */
+  readonly pid: number;
   #command: string;
   #process: Deno.ChildProcess;
   #change = Promise.withResolvers<void>();
@@ -86,6 +88,7 @@ export class Program implements AsyncDisposable {
       stdout: "piped",
       stderr: "piped",
     }).spawn();
+    this.pid = this.#process.pid;
     this.status = Promise.all([
       this.#process.status,
       this.#collect("stdout", echo),

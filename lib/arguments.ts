@@ -54,6 +54,17 @@ export function readArguments<O extends Options>(
   return { ...parsed, ...argument && { [argument]: rest[0] } } as Arguments<O>;
 }
 
+/**
+ * Reads the value of an option as a number.
+ *
+ * @throws {UsageError} if it is none, or less than 0
+ */
+export function readNumber(option: string, value: string): number {
+  const number = Number(value);
+  if (number >= 0) return number;
+  throw new UsageError(`"${option}" is "${value}", not a number from 0 on`);
+}
+
 /** Returns what `--help` prints for a command. */
 export function describeUsage(command: string, options: Options): string {
   const rows = Object.entries(options);

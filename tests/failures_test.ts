@@ -86,6 +86,15 @@ Deno.test("a failure that is not to be retried reaches the caller whole", async 
   assertEquals((failure.cause as Error).message, "no such person");
 });
 
+Deno.test("SayHello fails for good if the name is not a string", async () => {
+  const name = 42 as unknown as string;
+  const error = await assertRejects(
+    () => sayHello(name, activities),
+    WorkflowFailedError,
+  );
+  assertStringIncludes(error.cause!.message, "The name is a number");
+});
+
 Deno.test("a waiting Workflow can be cancelled", async () => {
   const error = await endWhileWaiting((handle) => handle.cancel());
   assertInstanceOf(error.cause, CancelledFailure);
