@@ -8,14 +8,19 @@ import { table } from "./table.ts";
 
 /** The middle one of several measurements, and the two at the ends. */
 export interface Figure {
+  /** The middle one. */
   median: number;
+  /** The least. */
   min: number;
+  /** The most. */
   max: number;
 }
 
 /** What a number of Workflows in flight came to. */
 export interface LoadFigures {
+  /** How many Workers there were. */
   workers: number;
+  /** How many Workflows were in flight at any time. */
   inFlight: number;
   /** How many Workflows ended in a second. */
   perSecond: Figure;
@@ -33,6 +38,7 @@ export interface Figures {
   machine: string;
   /** From the command until the Worker polls, in milliseconds. */
   startUp: { first: Figure; unchanged: Figure };
+  /** By Workers and Workflows in flight. */
   load: LoadFigures[];
   /** Of one Worker after so many Workflows, in megabytes; Linux only. */
   memory: { workflows: number; megabytes: number; workerCpu: number }[];

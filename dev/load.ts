@@ -15,7 +15,9 @@ import { SayHello } from "../workflows.ts";
 
 /** A Workflow of the load. */
 export interface Flight {
+  /** Its Workflow Id. */
   readonly workflowId: string;
+  /** Whom it greets. */
   readonly name: string;
   /** What it came to: its result, or the error that it failed of. */
   outcome?: string;

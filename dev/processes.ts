@@ -8,6 +8,7 @@ import { dirname } from "node:path";
 
 /** Options of {@linkcode run}. */
 export interface RunOptions {
+  /** The folder that it runs in; this program's own, if not given. */
   cwd?: string;
   /** Added to the environment. */
   env?: Record<string, string>;
@@ -54,6 +55,7 @@ function decode(bytes: Uint8Array): string {
 
 /** Options of a {@linkcode Program}. */
 export interface ProgramOptions {
+  /** The folder that it runs in; this program's own, if not given. */
   cwd?: string;
   /** Added to the environment. */
   env?: Record<string, string>;
@@ -68,6 +70,7 @@ export interface ProgramOptions {
 export class Program implements AsyncDisposable {
   /** What it has printed so far. */
   stdout = "";
+  /** What it has printed so far as errors. */
   stderr = "";
   /** Settled when it has ended and all that it printed is here. */
   readonly status: Promise<Deno.CommandStatus>;
@@ -77,6 +80,7 @@ export class Program implements AsyncDisposable {
   #process: Deno.ChildProcess;
   #change = Promise.withResolvers<void>();
 
+  /** Starts a program: its name or path, and its arguments. */
   constructor(command: string[], { echo, ...options }: ProgramOptions = {}) {
     const [program, ...args] = command;
     this.#command = command.join(" ");
@@ -145,6 +149,7 @@ export class Program implements AsyncDisposable {
     }
   }
 
+  /** Asks it to end, and after 10 seconds makes it. */
   async [Symbol.asyncDispose]() {
     this.kill("SIGTERM");
     const timer = setTimeout(() => this.kill("SIGKILL"), 10_000);

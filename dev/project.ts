@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { run } from "./processes.ts";
 
 /** The project's folder. */
-export const root = dirname(import.meta.dirname!);
+export const root: string = dirname(import.meta.dirname!);
 
 /** Returns a folder that is removed with all that is in it. */
 export async function temporaryFolder(): Promise<
@@ -22,7 +22,9 @@ export async function temporaryFolder(): Promise<
 }
 
 /** Copies the project, with other text in some of its files. */
-export async function changedProject(changes: Record<string, string>) {
+export async function changedProject(
+  changes: Record<string, string>,
+): Promise<AsyncDisposable & { path: string }> {
   const folder = await temporaryFolder();
   await copy(root, folder.path);
   const install = [Deno.execPath(), "install", "--quiet"];

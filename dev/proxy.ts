@@ -13,6 +13,7 @@ export class Proxy implements Disposable {
   readonly #port: number;
   #open = true;
 
+  /** Listens, and passes on to this port. */
   constructor(port: number) {
     this.#port = port;
     this.address = `127.0.0.1:${this.#listener.addr.port}`;
@@ -46,6 +47,7 @@ export class Proxy implements Disposable {
     this.#open = true;
   }
 
+  /** Ends all connections, and listens no more. */
   [Symbol.dispose]() {
     this.cut();
     this.#listener.close();

@@ -1,0 +1,86 @@
+/** What the README shows is so: files, commands and what they print, messages. */
+
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import config from "../deno.json" with { type: "json" };
+import { isFree, waitUntil } from "../dev/processes.ts";
+import { root, task } from "./_programs.ts";
+
+const readme = await Deno.readTextFile(join(root, "README.md"));
+
+/** Matches a line that a command prints; "…" stands for anything. */
+function pattern(line: string): RegExp {
+  const literal = line.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  return new RegExp(`^${literal.replaceAll("…", ".*")}$`, "m");
+}
+
+Deno.test("each piece of code is in the file that it is said to be in", async () => {
+  const pieces = readme.matchAll(/<!-- (\S+) -->\n+```ts\n([^]*?)```/g);
+  let count = 0;
+  for (const [, file, code] of pieces) {
+    assertStringIncludes(await Deno.readTextFile(join(root, file)), code);
+    count++;
+  }
+  assertEquals(count, readme.match(/^```ts$/gm)?.length);
+});
+
+Deno.test("each link within the project leads somewhere", async () => {
+  for (const [, path] of readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
+    await Deno.stat(join(root, path));
+  }
+});
+
+Deno.test("each task and file that is named is there", async () => {
+  for (const [, name] of readme.matchAll(/`deno task ([a-z:]+)/g)) {
+    assertEquals(name in config.tasks, true, name);
+  }
+  for (const [, path] of readme.matchAll(/`([a-z_/]+\.tsx?|[a-z]+\/)`/g)) {
+    await Deno.stat(join(root, path));
+  }
+});
+
+Deno.test("each message of this project is one that it prints", async () => {
+  const [, rows] = readme.split("## If something goes wrong");
+  const sources = await Promise.all(
+    ["lib", "dev"].flatMap((folder) =>
+      Array.from(
+        Deno.readDirSync(join(root, folder)),
+        ({ name }) => Deno.readTextFile(join(root, folder, name)),
+      )
+    ),
+  );
+  // As the sources have it: in pieces, with values put in.
+  const printed = sources.join().replaceAll(/[`"'] \+\s+[`"']/g, "")
+    .replaceAll(/\$\{.*?\}/g, "…");
+  const theirs = /^(Nondeterminism|NotCapable|JSR|Error loading)/;
+  for (const [, message] of rows.matchAll(/^\| `([^`]+)`/gm)) {
+    if (theirs.test(message)) continue;
+    const literal = message.replaceAll(/"[^"]*"|….*| \d+ |\w+'s/g, "…");
+    const pieces = literal.split("…").map((piece) => piece.trim());
+    const found = pieces.every((piece) => printed.includes(piece));
+    assertEquals(found, true, message);
+  }
+});
+
+Deno.test("each command prints what it is said to print", async () => {
+  await waitUntil("port 7233 to be free", async () => isFree(7233), {
+    seconds: 30,
+  });
+  await using programs = new AsyncDisposableStack();
+  const commands = readme.matchAll(
+    /```sh\ndeno task (\w+)\n```\n+```text\n([^]*?)```/g,
+  );
+  const ran: string[] = [];
+  for (const [, name, expected] of commands) {
+    const program = programs.use(
+      task(name as keyof typeof config.tasks, [], { env: { NO_COLOR: "1" } }),
+    );
+    const lines = expected.trim().split("\n").filter((line) => line !== "…");
+    await program.prints(lines.at(-1)!.split("…")[0].trim(), 60);
+    const output = `${program.stderr}\n${program.stdout}`;
+    for (const line of lines) assertMatch(output, pattern(line), name);
+    ran.push(name);
+    if (name === "demo") await program.status;
+  }
+  assertEquals(ran, ["demo", "test", "server", "worker", "start"]);
+});
