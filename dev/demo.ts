@@ -30,12 +30,12 @@ await runProgram("deno task demo", options, async ({ keep }) => {
     TEMPORAL_ADDRESS: address,
     TEMPORAL_NAMESPACE: settings.namespace,
   };
-  const worker = running.use(runTask("worker", env));
+  const worker = running.use(runTask("worker", { env, echo: true }));
   const polls = worker.prints("Worker polls").catch(() => {
     throw new UserError("The Worker has not started");
   });
   await orInterrupted(polls, signal);
-  const starter = running.use(runTask("start", env));
+  const starter = running.use(runTask("start", { env, echo: true }));
   const { success } = await orInterrupted(starter.status, signal);
   if (!success) throw new UserError("The Workflow has given no result");
   if (keep) {

@@ -12,7 +12,7 @@ import { UserError } from "../lib/errors.ts";
 import { interruption, runProgram } from "../lib/program.ts";
 import { type DevServer, hasFreePorts, startDevServer } from "./dev_server.ts";
 import { type Flight, isRight, Load } from "./load.ts";
-import { findPort, Program, waitUntil } from "./processes.ts";
+import { findPort, type Program, runTask, waitUntil } from "./processes.ts";
 import { changedProject, root, temporaryFolder } from "./project.ts";
 import { Proxy } from "./proxy.ts";
 import { median, table } from "./table.ts";
@@ -70,14 +70,10 @@ class Stage implements AsyncDisposable {
 
   /** Starts `run_worker.ts` as its task does, and waits until it polls. */
   async startWorker(cwd: string = root): Promise<Program> {
-    const flags = ["--quiet", "--no-prompt", "-P=worker"];
-    const worker = new Program(
-      [Deno.execPath(), "run", ...flags, "run_worker.ts"],
-      {
-        cwd,
-        env: { TEMPORAL_ADDRESS: this.#proxy!.address, LOG_LEVEL: "ERROR" },
-      },
-    );
+    const worker = runTask("worker", {
+      cwd,
+      env: { TEMPORAL_ADDRESS: this.#proxy!.address, LOG_LEVEL: "ERROR" },
+    });
     this.#started.add(worker);
     await worker.prints("Worker polls", patience);
     return worker;

@@ -18,8 +18,8 @@ await runProgram("deno task record", {}, async () => {
   const port = findPort(7233, hasFreePorts);
   await using server = await startDevServer({ port, signal });
   const env = { TEMPORAL_ADDRESS: server.address };
-  await using _worker = runTask("worker", env);
-  await using starter = runTask("start", env);
+  await using _worker = runTask("worker", { env, echo: true });
+  await using starter = runTask("start", { env, echo: true });
   await orInterrupted(starter.status, signal);
   const show = ["workflow", "show", "--workflow-id", "hello-workflow"];
   const format = ["--address", server.address, "--output", "json"];

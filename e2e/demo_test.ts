@@ -1,8 +1,12 @@
-/** The demo and the foreground dev server, as a newcomer meets them. */
+/**
+ * The demo, the foreground dev server and the other commands of the README, as a
+ * newcomer meets them; in one file, since all of them want port 7233.
+ */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { answers, isFree } from "../dev/processes.ts";
-import { devServer, type Program, runTask, task } from "./_programs.ts";
+import { join } from "node:path";
+import { answers, isFree, waitUntil } from "../dev/processes.ts";
+import { devServer, type Program, root, runTask, task } from "./_programs.ts";
 
 /** Takes the default ports, so that the demo must do without them. */
 function takePorts(ports: number[]): Disposable {
@@ -101,3 +105,33 @@ for (
     assertEquals(demo.stdout.includes("Result"), false);
   });
 }
+
+/** Matches a line that a command prints; "…" stands for anything. */
+function pattern(line: string): RegExp {
+  const literal = line.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  return new RegExp(`^${literal.replaceAll("…", ".*")}$`, "m");
+}
+
+Deno.test("each command of the README prints what is shown there", async () => {
+  await waitUntil("port 7233 to be free", async () => isFree(7233), {
+    seconds: 30,
+  });
+  await using programs = new AsyncDisposableStack();
+  const readme = await Deno.readTextFile(join(root, "README.md"));
+  const commands = readme.matchAll(
+    /```sh\ndeno task (\w+)\n```\n+```text\n([^]*?)```/g,
+  );
+  const ran: string[] = [];
+  for (const [, name, expected] of commands) {
+    const program = programs.use(
+      task(name as "demo", [], { env: { NO_COLOR: "1" } }),
+    );
+    const lines = expected.trim().split("\n").filter((line) => line !== "…");
+    await program.prints(lines.at(-1)!.split("…")[0].trim(), 60);
+    const output = `${program.stderr}\n${program.stdout}`;
+    for (const line of lines) assertMatch(output, pattern(line), name);
+    ran.push(name);
+    if (name === "demo") await program.status;
+  }
+  assertEquals(ran, ["demo", "test", "server", "worker", "start"]);
+});

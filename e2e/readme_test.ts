@@ -1,18 +1,11 @@
-/** What the README shows is so: files, commands and what they print, messages. */
+/** What the README shows of files, links, tasks and messages is so. */
 
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import config from "../deno.json" with { type: "json" };
-import { isFree, waitUntil } from "../dev/processes.ts";
-import { root, task } from "./_programs.ts";
+import { root } from "./_programs.ts";
 
 const readme = await Deno.readTextFile(join(root, "README.md"));
-
-/** Matches a line that a command prints; "…" stands for anything. */
-function pattern(line: string): RegExp {
-  const literal = line.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  return new RegExp(`^${literal.replaceAll("…", ".*")}$`, "m");
-}
 
 Deno.test("each piece of code is in the file that it is said to be in", async () => {
   const pieces = readme.matchAll(/<!-- (\S+) -->\n+```ts\n([^]*?)```/g);
@@ -60,27 +53,4 @@ Deno.test("each message of this project is one that it prints", async () => {
     const found = pieces.every((piece) => printed.includes(piece));
     assertEquals(found, true, message);
   }
-});
-
-Deno.test("each command prints what it is said to print", async () => {
-  await waitUntil("port 7233 to be free", async () => isFree(7233), {
-    seconds: 30,
-  });
-  await using programs = new AsyncDisposableStack();
-  const commands = readme.matchAll(
-    /```sh\ndeno task (\w+)\n```\n+```text\n([^]*?)```/g,
-  );
-  const ran: string[] = [];
-  for (const [, name, expected] of commands) {
-    const program = programs.use(
-      task(name as keyof typeof config.tasks, [], { env: { NO_COLOR: "1" } }),
-    );
-    const lines = expected.trim().split("\n").filter((line) => line !== "…");
-    await program.prints(lines.at(-1)!.split("…")[0].trim(), 60);
-    const output = `${program.stderr}\n${program.stdout}`;
-    for (const line of lines) assertMatch(output, pattern(line), name);
-    ran.push(name);
-    if (name === "demo") await program.status;
-  }
-  assertEquals(ran, ["demo", "test", "server", "worker", "start"]);
 });

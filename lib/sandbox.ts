@@ -4,12 +4,12 @@
  * moment when the SDK freezes the sandbox's globals.
  *
  * Each part names the gap, a way to see it, and when it can go; for each,
- * `tests/sandbox_test.ts` fails once Deno no longer has the gap.
+ * `tests/sandbox/sandbox_test.ts` fails once Deno no longer has the gap.
  *
  * @module
  */
 
-/** What Workflow code could see of the outside; the SDK's bookkeeping. */
+/** What there is of the globals that TypeScript knows nothing of, or not so. */
 const sandbox = globalThis as {
   queueMicrotask?: unknown;
   __TEMPORAL_ACTIVATOR__?: {
