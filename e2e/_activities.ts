@@ -31,13 +31,14 @@ const attempts: Record<string, () => unknown> = {
   "load a library": () => Deno.dlopen("libc.so.6", {}),
 };
 
-/** Greets, unless `name` says to be slow, to fail, or to try something. */
+/** Greets, unless `name` says to be slow, to fail, to stumble, or to try something. */
 export async function say_hello(name: string): Promise<string> {
   if (name === "slow" || name === "forever") {
     console.log("say_hello begins");
     const milliseconds = name === "slow" ? 1_000 : 1_000_000;
     await new Promise((resolve) => setTimeout(resolve, milliseconds));
   }
+  if (name === "stumble") throw new Error("stumbled");
   if (name === "fail") throw ApplicationFailure.nonRetryable("no words left");
   try {
     await attempts[name]?.();

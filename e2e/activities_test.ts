@@ -113,3 +113,12 @@ Deno.test("an Activity can do what the Worker's permissions allow, no more", asy
   }
   assertEquals(results, expected);
 });
+
+Deno.test("the starter tells of an Activity that fails again and again", async () => {
+  await using _worker = task("worker", [], { env, cwd });
+  const args = ["stumble", "--workflow-id", "stumble"];
+  await using starter = task("start", args, { env });
+  await starter.prints(
+    'Activity "say_hello" fails and is tried again: stumbled\n',
+  );
+});

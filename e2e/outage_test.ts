@@ -7,9 +7,16 @@ import { devServer, runTask, task } from "./_programs.ts";
 Deno.test("the Worker says once that the server is away, and when it is back", async () => {
   const server = await devServer();
   const { address } = server;
+  const args = ["--address", address, "--task-queue", "none"];
+  await using starter = task("start", [...args, "--workflow-id", "waits"]);
+  await starter.prints(
+    'No Worker polls "none": start one with "deno task worker --task-queue none"',
+  );
   await using worker = task("worker", ["--address", address]);
   await worker.prints("Worker polls");
   await server[Symbol.asyncDispose]();
+  await starter.prints("The Temporal Server is away; when it is back", 60);
+  assertEquals((await starter.status).code, 1);
   await worker.prints(
     `No Temporal Server answers at ${address}; the Worker keeps trying\n`,
   );

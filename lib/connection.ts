@@ -79,6 +79,7 @@ export async function inTime<T>(
 function reason(error: unknown): string {
   const { details, message } = error as Error & { details?: string };
   if (message.includes("before the deadline")) return "no answer";
+  if (message.includes("dns error")) return "there is no such host";
   return details || (/message: "(.+?)"/.exec(message)?.[1] ?? message);
 }
 

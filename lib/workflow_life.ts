@@ -21,7 +21,7 @@ import {
 import { webUiPage } from "./connection.ts";
 import { Interrupted, UserError } from "./errors.ts";
 import { orInterrupted } from "./program.ts";
-import type { Settings } from "./settings.ts";
+import { type Settings, tutorial } from "./settings.ts";
 
 /** How often it is asked why there is no result yet, in milliseconds. */
 const interval = 3_000;
@@ -91,7 +91,7 @@ async function startOrAttach<T extends Workflow>(
   return handle;
 }
 
-/** Says in a line why a Workflow does not get on, if it is a Worker's fault. */
+/** Says in a line why a Workflow does not get on, if that is to be seen. */
 async function findObstacle(
   client: Client,
   handle: WorkflowHandle,
@@ -100,6 +100,11 @@ async function findObstacle(
   const task = raw.pendingWorkflowTask;
   if (Number(task?.attempt ?? 1) > 1) {
     return "The Workflow's code fails and is tried again: see the Worker's log";
+  }
+  const failing = raw.pendingActivities?.find(({ lastFailure }) => lastFailure);
+  if (failing) {
+    return `Activity "${failing.activityType?.name}" fails and is tried again: ` +
+      failing.lastFailure?.message;
   }
   const { pollers } = await client.workflowService.describeTaskQueue({
     namespace: client.options.namespace,
@@ -110,7 +115,11 @@ async function findObstacle(
   const ignored = task?.state === PendingTask.scheduled &&
     Date.now() - 1000 * Number(task.scheduledTime?.seconds) > interval;
   if (pollers.length === 0 || ignored) {
-    return `No Worker polls "${taskQueue}": start one with "deno task worker"`;
+    const option = taskQueue === tutorial.taskQueue
+      ? ""
+      : ` --task-queue ${taskQueue}`;
+    return `No Worker polls "${taskQueue}": ` +
+      `start one with "deno task worker${option}"`;
   }
 }
 
@@ -127,12 +136,23 @@ function explain(error: unknown, workflowId: string): unknown {
       : "failed";
     return new UserError(`Workflow "${workflowId}" ${end}: ${root(error)}`);
   }
+  if (error instanceof ServiceError && isUnavailable(error.cause)) {
+    return new UserError(
+      "The Temporal Server is away; when it is back, the same command asks " +
+        `for Workflow "${workflowId}" again`,
+    );
+  }
   if (error instanceof ServiceError) {
     return new UserError(
       `${error.message} of Workflow "${workflowId}": ${root(error)}`,
     );
   }
   return error;
+}
+
+/** Tells whether a call found nobody. */
+function isUnavailable(error: unknown): boolean {
+  return (error as { code?: unknown } | undefined)?.code === 14;
 }
 
 function root(error: Error): string {
