@@ -59,7 +59,7 @@ class Stage implements AsyncDisposable {
   }
 
   async killServer() {
-    await this.#server![Symbol.asyncDispose]();
+    await this.#server?.[Symbol.asyncDispose]();
   }
 
   async cutConnections(seconds: number) {

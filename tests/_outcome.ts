@@ -37,7 +37,7 @@ export async function resultOf<T extends Workflow>(
     const both = Promise.all([handle.result(), meanwhile]);
     return (await inTime(both, patience, late))[0];
   } catch (error) {
-    (error as Error).message += `\n${await tell(handle)}`;
+    (error as Error).message += `\n${await tell(handle).catch(String)}`;
     if (error === late) await handle.terminate();
     throw error;
   }
