@@ -119,6 +119,6 @@ Deno.test("the starter tells of an Activity that fails again and again", async (
   const args = ["stumble", "--workflow-id", "stumble"];
   await using starter = task("start", args, { env });
   await starter.prints(
-    'Activity "say_hello" fails and is tried again: stumbled\n',
+    'Activity "say_hello" fails and is tried again: Error: stumbled\n',
   );
 });

@@ -7,11 +7,17 @@ import { root } from "./_programs.ts";
 
 const readme = await Deno.readTextFile(join(root, "README.md"));
 
+/** Code as it is, but for how far it is set in. */
+function unindented(code: string): string {
+  return code.replaceAll(/^ +/gm, "");
+}
+
 Deno.test("each piece of code is in the file that it is said to be in", async () => {
   const pieces = readme.matchAll(/<!-- (\S+) -->\n+```ts\n([^]*?)```/g);
   let count = 0;
   for (const [, file, code] of pieces) {
-    assertStringIncludes(await Deno.readTextFile(join(root, file)), code);
+    const text = await Deno.readTextFile(join(root, file));
+    assertStringIncludes(unindented(text), unindented(code));
     count++;
   }
   assertEquals(count, readme.match(/^```ts$/gm)?.length);

@@ -85,9 +85,14 @@ function isLocal(path: string): boolean {
   return isAbsolute(path) && !path.startsWith(join(root, "node_modules"));
 }
 
+const notForWorkflows =
+  'Workflow code cannot use "$1": leave that to an Activity';
+
 /** One build error for a person: where and what, without webpack's own trace. */
 function explain({ module, error, message }: BuildError, build: Build): string {
-  const text = (error?.message ?? message).split(/\n\s*\n/)[0];
+  const text = (error?.message ?? message).split(/\n\s*\n/)[0]
+    // Webpack would advise to add a plugin.
+    .replace(/^Reading from "(.+)" is not handled[^]*/, notForWorkflows);
   const importer = module && build.moduleGraph.getIssuer(module);
   const file = [module, importer].map((m) => m?.resource).find((path) =>
     path && isLocal(path)

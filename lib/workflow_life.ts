@@ -103,8 +103,9 @@ async function findObstacle(
   }
   const failing = raw.pendingActivities?.find(({ lastFailure }) => lastFailure);
   if (failing) {
+    const { message, applicationFailureInfo } = failing.lastFailure!;
     return `Activity "${failing.activityType?.name}" fails and is tried again: ` +
-      failing.lastFailure?.message;
+      `${applicationFailureInfo?.type ?? "Error"}: ${message}`;
   }
   const { pollers } = await client.workflowService.describeTaskQueue({
     namespace: client.options.namespace,
