@@ -28,10 +28,12 @@ export async function connect<T extends Pick<Connection, "workflowService">>(
   type: ConnectionType<T>,
   { address, namespace, security }: Settings,
 ): Promise<T> {
-  if (type === Connection as unknown) requireNetPermission(address);
+  const isClient = type === Connection as unknown;
+  if (isClient) requireNetPermission(address);
   const options = { ...security, address, connectTimeout: patience };
   let connection: T;
   try {
+    if (isClient && isLocal(address)) await knock(address);
     connection = await inTime(type.connect(options));
   } catch (cause) {
     const advice = isLocal(address)
@@ -75,11 +77,18 @@ export async function inTime<T>(
   }
 }
 
+/** A client would try for seconds where nobody listens. */
+async function knock(address: string) {
+  const { hostname, port } = new URL(`http://${address}`);
+  (await Deno.connect({ hostname, port: Number(port) })).close();
+}
+
 /** The SDK hands on what its core prints: the reason stands deep in it. */
 function reason(error: unknown): string {
   const { details, message } = error as Error & { details?: string };
   if (message.includes("before the deadline")) return "no answer";
   if (message.includes("dns error")) return "there is no such host";
+  if (message.startsWith("Connection refused")) return "Connection refused";
   return details || (/message: "(.+?)"/.exec(message)?.[1] ?? message);
 }
 
