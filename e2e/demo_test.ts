@@ -127,7 +127,7 @@ Deno.test("each command of the README prints what is shown there", async () => {
       task(name as "demo", [], { env: { NO_COLOR: "1" } }),
     );
     const lines = expected.trim().split("\n").filter((line) => line !== "…");
-    await program.prints(lines.at(-1)!.split("…")[0].trim(), 60);
+    await program.prints(lines.at(-1)!.split("…")[0].trim(), 120);
     const output = `${program.stderr}\n${program.stdout}`;
     for (const line of lines) assertMatch(output, pattern(line), name);
     ran.push(name);
