@@ -14,12 +14,12 @@ import {
   originalPositionFor,
   TraceMap,
 } from "@jridgewell/trace-mapping";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { UserError } from "../lib/errors.ts";
 import { runProgram } from "../lib/program.ts";
+import { root } from "./project.ts";
 
-const root = dirname(import.meta.dirname!);
 const folder = join(root, "coverage");
 const counts = join(folder, "counts");
 const others = `^${

@@ -5,8 +5,9 @@
  * @module
  */
 
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { answers, findPort, run, waitUntil } from "./processes.ts";
+import { root } from "./project.ts";
 
 /** A server that a package registry has. */
 export interface Package {
@@ -120,8 +121,7 @@ export const testServer: Package = {
         signal,
       });
       await Promise.race([answer, server.status]);
-      const cwd = dirname(import.meta.dirname!);
-      await run([Deno.execPath(), ...test, ...option], { cwd, signal })
+      await run([Deno.execPath(), ...test, ...option], { cwd: root, signal })
         .catch(() => {});
     } finally {
       await server[Symbol.asyncDispose]();

@@ -12,10 +12,7 @@ const root = dirname(import.meta.dirname!);
 const cache = join(root, "node_modules", ".cache", "workflow-bundle");
 
 /** What a Worker takes as its `workflowBundle`. */
-export interface WorkflowBundle {
-  /** The script; its source map is its last line. */
-  code: string;
-}
+export type WorkflowBundle = Pick<Bundle, "code">;
 
 /**
  * Returns the bundle of `workflows.ts`. It comes from `node_modules/.cache` if

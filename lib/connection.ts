@@ -33,7 +33,7 @@ export async function connect<T extends Pick<Connection, "workflowService">>(
   const options = { ...security, address, connectTimeout: patience };
   let connection: T;
   try {
-    if (isClient && isLocal(address)) await knock(address);
+    if (isClient && isLocal(address)) await knock(endpoint(address));
     connection = await inTime(type.connect(options));
   } catch (cause) {
     const advice = isLocal(address)
@@ -77,10 +77,15 @@ export async function inTime<T>(
   }
 }
 
-/** A client would try for seconds where nobody listens. */
-async function knock(address: string) {
-  const { hostname, port } = new URL(`http://${address}`);
-  (await Deno.connect({ hostname, port: Number(port) })).close();
+/** Finds out at once that nobody listens, where a client would try for seconds. */
+async function knock(at: Deno.ConnectOptions) {
+  (await Deno.connect(at)).close();
+}
+
+/** Takes `host:port` apart. */
+function endpoint(address: string) {
+  const { hostname } = new URL(`http://${address}`);
+  return { hostname, port: Number(address.split(":").at(-1)) };
 }
 
 /** The SDK hands on what its core prints: the reason stands deep in it. */
@@ -102,10 +107,10 @@ export async function webUiPage(
   runId: string,
 ): Promise<string | undefined> {
   if (!isLocal(address)) return;
-  const { hostname, port } = new URL(`http://${address}`);
-  const webUi = { hostname, port: Number(port) + 1000 };
+  const { hostname, port } = endpoint(address);
+  const webUi = { hostname, port: port + 1000 };
   try {
-    (await Deno.connect(webUi)).close();
+    await knock(webUi);
   } catch {
     return;
   }
