@@ -1,0 +1,7 @@
+/**
+ * A mistake in an application that {@linkcode DenoPlugin} found. The message says
+ * what to fix, with file and line where there is one; it needs no stack trace.
+ */
+export class DenoPluginError extends Error {
+  override name = "DenoPluginError";
+}

@@ -1,0 +1,274 @@
+/**
+ * Resolves the imports of Workflow code as Deno does.
+ *
+ * Webpack bundles Workflow code, but knows neither import maps nor `npm:`, `jsr:`
+ * and `https:` specifiers. Deno's module graph does.
+ *
+ * @module
+ */
+
+import type { BundleOptions } from "@temporalio/worker";
+import {
+  disallowedModules,
+  moduleMatches,
+} from "@temporalio/worker/lib/workflow/bundler.js";
+import {
+  SourceMap,
+  type SourceMapPayload,
+  type SourceMapping,
+} from "node:module";
+import { dirname, extname, relative } from "node:path";
+import { type Graph, isPackage, readGraph } from "./graph.ts";
+
+type Configuration = Parameters<
+  NonNullable<BundleOptions["webpackConfigHook"]>
+>[0];
+type WebpackPlugin = NonNullable<Configuration["plugins"]>[number];
+type Compiler = Parameters<
+  Extract<WebpackPlugin, (...args: never[]) => unknown>
+>[0];
+type Compilation = ReturnType<Compiler["createCompilation"]>;
+type Factory = ReturnType<Compiler["createNormalModuleFactory"]>;
+type Module = NonNullable<
+  ReturnType<Compilation["moduleGraph"]["getParentModule"]>
+>;
+interface SwcLoader {
+  loader: string;
+  options: { jsc: object };
+}
+type Rule = Compiler["options"]["module"]["rules"][number];
+
+const PLUGIN = "DenoResolverPlugin";
+
+/** A webpack plugin that resolves the imports of Workflow code as Deno does. */
+export class DenoResolverPlugin {
+  readonly #roots: string[];
+  readonly #ignoreModules: string[];
+  /** Undefined without the permission to run Deno. */
+  #graph?: Graph;
+
+  /**
+   * @param roots see {@linkcode readGraph}
+   * @param ignoreModules the bundler's option: modules to replace by empty ones
+   */
+  constructor(roots: string[], ignoreModules: string[] = []) {
+    this.#roots = roots;
+    this.#ignoreModules = ignoreModules;
+  }
+
+  /** Called by webpack. */
+  apply(compiler: Compiler) {
+    const { module, externalsPresets } = compiler.options;
+    // Or webpack would leave `npm:`, `jsr:` and `https:` imports to the browser.
+    externalsPresets.web = false;
+    // A bundle is one script: no part of it can be loaded later.
+    (module.parser.javascript ??= {}).dynamicImportMode = "eager";
+    module.rules.push(...this.#rules(module.rules));
+    compiler.hooks.beforeCompile.tapPromise(PLUGIN, async () => {
+      try {
+        this.#graph = await readGraph(this.#roots);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotCapable)) throw error;
+      }
+    });
+    compiler.hooks.thisCompilation.tap(PLUGIN, (compilation, params) => {
+      compilation.fileDependencies.addAll(this.#graph?.files ?? []);
+      const report = (text: string) => {
+        if (compilation.errors.some(({ message }) => message === text)) return;
+        compilation.errors.push(new compiler.webpack.WebpackError(text));
+      };
+      const factory = params.normalModuleFactory;
+      this.#resolveImports(compilation, factory, report);
+      this.#refuseAsyncModules(factory, report);
+      this.#readRemoteModules(compiler, compilation, factory, report);
+    });
+  }
+
+  /** Compiles what the SDK's own rule, which is for `.ts`, leaves out. */
+  #rules(rules: Rule[]): Rule[] {
+    const swc = rules
+      .map((rule) => (rule as { use?: Partial<SwcLoader> })?.use)
+      .find((use) => use?.loader?.includes("swc-loader")) as SwcLoader;
+    const typeOf = (path: string) =>
+      this.#graph?.modules.get(path)?.mediaType ?? extname(path).slice(1);
+    const options = (path: string) => {
+      const type = typeOf(path).toLowerCase();
+      const runtime = this.#graph?.modules.get(path)?.dependencies
+        ?.find(({ specifier }) => specifier.endsWith("/jsx-runtime"));
+      return {
+        ...swc.options,
+        jsc: {
+          ...swc.options.jsc,
+          parser: {
+            syntax: type === "jsx" ? "ecmascript" : "typescript",
+            decorators: true,
+            [type]: true, // jsx or tsx
+          },
+          transform: {
+            react: runtime && {
+              runtime: "automatic",
+              importSource: dirname(runtime.specifier),
+              development: false,
+            },
+          },
+        },
+      };
+    };
+    return [
+      // As in Deno, the default import of a CommonJS module is `module.exports`.
+      {
+        test: (path) => this.#graph?.modules.get(path)?.kind === "esm",
+        type: "javascript/esm",
+      },
+      {
+        test: (path) =>
+          !!swc && /^(typescript|mts|tsx|jsx)$/i.test(typeOf(path)) &&
+          !path.endsWith(".ts") && !isPackage(path),
+        use: ({ resource }) => [{
+          loader: swc.loader,
+          options: options(resource!),
+          ident: resource,
+        }],
+      },
+    ];
+  }
+
+  #resolveImports(
+    { moduleGraph }: Compilation,
+    factory: Factory,
+    report: (text: string) => void,
+  ) {
+    /** Says by which modules a module came into the bundle. */
+    const importers = (module: Module | null | undefined, line?: number) => {
+      const names: string[] = [];
+      for (; module; module = moduleGraph.getIssuer(module)) {
+        const path = module.nameForCondition() ?? "";
+        if (path.endsWith("-autogenerated-entrypoint.cjs")) continue;
+        if (display(path) !== names[0]) names.unshift(display(path));
+      }
+      return names.join(" > ") + (line ? `:${line}` : "");
+    };
+
+    factory.hooks.beforeResolve.tapPromise(PLUGIN, async (data) => {
+      const { contextInfo, request: specifier, context } = data;
+      const { issuer } = contextInfo;
+      const found = this.#graph?.resolve(issuer, specifier);
+      const request = found?.request ?? specifier.replace(/^node:/, "");
+      const [dependency] = data.dependencies;
+      const refuse = (reason: string) => {
+        const module = moduleGraph.getParentModule(dependency);
+        report(`${reason}, imported by ${importers(module, found?.line)}`);
+        data.ignoredModule = dependency.createIgnoredModule(context);
+        return false as const;
+      };
+
+      const names = [specifier, request];
+      if (names.some((name) => moduleMatches(name, this.#ignoreModules))) {
+        data.ignoredModule = dependency.createIgnoredModule(context);
+        return false;
+      }
+      if (moduleMatches(request, disallowedModules)) {
+        return refuse(`"${specifier}" is not available in Workflow code`);
+      }
+      const error = found?.error ??
+        (found || isPackage(issuer)
+          ? undefined
+          : !this.#graph
+          ? `Cannot resolve "${specifier}": allow "run" for "deno"`
+          : isDenoOnly(request)
+          ? `Cannot resolve "${specifier}": its importer is not in the module graph`
+          : undefined);
+      if (error) {
+        // What Deno does not know, webpack may: `resolve.alias`, no extension.
+        const known = found?.missing !== false && !isDenoOnly(specifier) &&
+          await new Promise((resolve) =>
+            factory.getResolver("normal", {
+              dependencyType: data.dependencyType,
+            }).resolve(contextInfo, context, request, {}, (error) =>
+              resolve(!error))
+          );
+        return known ? undefined : refuse(error);
+      }
+      data.request = request;
+      // The SDK's check for Node.js modules looks here: "path" may be a package.
+      for (const dependency of data.dependencies) dependency.request = request;
+      if (found?.context) data.context = found.context;
+      if (found?.type) data.attributes = { type: found.type };
+    });
+  }
+
+  /** Refuses what a bundle, which the SDK runs synchronously, cannot do. */
+  #refuseAsyncModules(factory: Factory, report: (text: string) => void) {
+    for (const type of ["javascript/auto", "javascript/esm"] as const) {
+      factory.hooks.parser.for(type).tap(PLUGIN, (parser) => {
+        type Node = Parameters<typeof parser.getLocation>[0];
+        const refuse = (node: Node, reason: string) => {
+          const { module } = parser.state;
+          const { start } = parser.getLocation(node) as {
+            start: { line: number; column: number };
+          };
+          const map = module.originalSource()?.map() as SourceMapPayload;
+          const origin = map && new SourceMap(map)
+            .findEntry(start.line - 1, start.column) as SourceMapping;
+          const line = origin ? origin.originalLine + 1 : start.line;
+          const path = display(module.nameForCondition()!);
+          report(`${reason} in Workflow code, at ${path}:${line}`);
+        };
+        parser.hooks.topLevelAwait.tap(PLUGIN, (node) => {
+          refuse(node, "Top-level await is not available");
+        });
+        const first = { name: PLUGIN, stage: -1 };
+        parser.hooks.importCall.tap(first, (node) => {
+          const isLiteral = parser.evaluateExpression(node.source).isString();
+          const path = parser.state.module.nameForCondition();
+          if (isLiteral || !path || isPackage(path)) return;
+          refuse(node, "import() needs a string literal");
+          return true;
+        });
+      });
+    }
+  }
+
+  /** Reads `https:` modules from Deno's cache, under their own names. */
+  #readRemoteModules(
+    { webpack }: Compiler,
+    compilation: Compilation,
+    factory: Factory,
+    report: (text: string) => void,
+  ) {
+    const { readResource } = webpack.NormalModule.getCompilationHooks(
+      compilation,
+    );
+    for (const scheme of ["http", "https"]) {
+      factory.hooks.resolveForScheme.for(scheme).tap(PLUGIN, (data) => {
+        data.path = data.resource;
+        return true;
+      });
+      readResource.for(scheme).tapPromise(PLUGIN, async ({ resource }) => {
+        const local = this.#graph!.modules.get(resource!)!.local!;
+        const text = await Deno.readTextFile(local).catch(() => {
+          const cache = local.replace(/([\\/]remote)[\\/].*/, "$1");
+          report(`Cannot read "${resource}": allow "read" for "${cache}"`);
+          return "";
+        });
+        // Deno keeps a comment at the end, which JSON does not have.
+        return text.replace(/\n\/\/ denoCacheMetadata=.*\s*$/, "");
+      });
+    }
+  }
+}
+
+/** A module as a person would name it: the folder is the current one. */
+function display(path: string): string {
+  const [, name] = path.match(
+    /.*[\\/]node_modules[\\/]((?:@.+?[\\/])?[^\\/]+)/,
+  ) ?? [];
+  if (name) return `npm:${name}`;
+  const short = relative("", path);
+  return /^\.\.|^https?:/.test(short) ? path : short;
+}
+
+/** Whether webpack has no idea of such a specifier. */
+function isDenoOnly(specifier: string): boolean {
+  return /^(npm|jsr|https?):/.test(specifier);
+}

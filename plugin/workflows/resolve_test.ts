@@ -1,0 +1,372 @@
+/**
+ * Workflow code imports what any Deno module may.
+ *
+ * A process of its own bundles a project in a temporary folder, with a cache of
+ * Deno's and a JSR registry made for it, so that the tests leave nothing behind.
+ *
+ * @module
+ */
+
+import { TestWorkflowEnvironment } from "@temporalio/testing";
+import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { createHash } from "node:crypto";
+import { dirname, join } from "node:path";
+import type { Result } from "./testdata/bundle.ts";
+
+/** A module whose function fails in line 5, or in the same line of JavaScript. */
+const failsInJavaScript = `
+
+
+export function fail() {
+  throw new Error("failed");
+}
+`;
+const fails = `interface Removed {
+  when: "compiling";
+}
+export function fail(_?: Removed): never {
+  throw new Error("failed");
+}
+`;
+const jsx = "export const element = <a />;\n";
+
+const folder = await Deno.realPath(await Deno.makeTempDir());
+const server = Deno.serve(
+  { hostname: "127.0.0.1", port: 0, onListen() {} },
+  (request) => {
+    const { pathname, search } = new URL(request.url);
+    const text = remote[pathname + search];
+    return text === undefined
+      ? new Response(null, { status: 404 })
+      : new Response(text, {
+        headers: {
+          "content-type": pathname.endsWith(".json")
+            ? "application/json"
+            : "application/typescript",
+        },
+      });
+  },
+);
+const origin = `http://127.0.0.1:${server.addr.port}`;
+
+/** What the server has: modules, and a JSR package. */
+const remote: Record<string, string> = {
+  "/module.ts": `export * from "./no_extension?version=1";`,
+  "/no_extension?version=1": fails,
+  "/data.json": `{ "remote": true }`,
+  ...packageOf({
+    "/mod.ts": `export * from "./src/fail.ts";`,
+    "/src/fail.ts": fails,
+    "/script.js": failsInJavaScript,
+  }),
+};
+
+function packageOf(modules: Record<string, string>): Record<string, string> {
+  const name = "/@scope/package";
+  const served = Object.entries(modules)
+    .map(([path, text]) => [`${name}/1.2.3${path}`, text]);
+  const manifest = Object.entries(modules).map(([path, text]) => {
+    const hash = createHash("sha256").update(text).digest("hex");
+    return [path, { size: text.length, checksum: `sha256-${hash}` }];
+  });
+  return {
+    ...Object.fromEntries(served),
+    [`${name}/meta.json`]: `{ "versions": { "1.2.3": {} } }`,
+    [`${name}/1.2.3_meta.json`]: JSON.stringify({
+      manifest: Object.fromEntries(manifest),
+      exports: { ".": "./mod.ts", "./script": "./script.js" },
+    }),
+  };
+}
+
+/** The modules that Workflow code imports, and where each of them fails. */
+const modules: Record<string, string> = {
+  "./relative.ts": `${folder}/relative.ts:5`,
+  "./relative.mts": `${folder}/relative.mts:5`,
+  "./relative.tsx": `${folder}/relative.tsx:5`,
+  "./relative.js": `${folder}/relative.js:5`,
+  "./relative.mjs": `${folder}/relative.mjs:5`,
+  "./relative.jsx": `${folder}/relative.jsx:5`,
+  "mapped": `${folder}/mapped/fail.ts:5`,
+  "@/fail.ts": `${folder}/mapped/fail.ts:5`,
+  "./scoped/mod.ts": `${folder}/scoped/fail.ts:5`,
+  "jsr:@scope/linked@1": `${folder}/linked/fail.ts:5`,
+  "jsr:@scope/package@1": `${origin}/@scope/package/1.2.3/src/fail.ts:5`,
+  "package/script": `${origin}/@scope/package/1.2.3/script.js:5`,
+  [`${origin}/module.ts`]: `${origin}/no_extension%3Fversion=1:5`,
+  "npm:deno-std@1.4.0/assert/unreachable.js": "deno-std/assert/unreachable.js:",
+  "alias": "/smol-toml/dist/struct.js:",
+  "npm:ms@3.0.0-canary.1": "/ms/dist/index.mjs:",
+};
+
+/** What in a module fails, if not its function `fail`. */
+const failing: Record<string, string> = {
+  "npm:deno-std@1.4.0/assert/unreachable.js": "m.unreachable()",
+  "alias": `m.parse("a = [")`,
+  "npm:ms@3.0.0-canary.1": "m.default({})",
+};
+
+const files: Record<string, string> = {
+  "deno.json": JSON.stringify({
+    nodeModulesDir: "auto",
+    imports: {
+      "@temporalio/workflow": "npm:@temporalio/workflow@1.24.0",
+      "@/": "./mapped/",
+      "mapped": "./mapped/fail.ts",
+      "package": "jsr:@scope/package@^1.0.0",
+      "elements/jsx-runtime": "./jsx_runtime.ts",
+      "alias": "npm:smol-toml@1.9.1",
+    },
+    scopes: { "./scoped/": { "mapped": "./scoped/fail.ts" } },
+    links: ["./linked"],
+    compilerOptions: { jsx: "react-jsx", jsxImportSource: "elements" },
+  }),
+  "relative.ts": fails,
+  "relative.mts": fails,
+  "relative.tsx": fails + jsx,
+  "relative.js": failsInJavaScript,
+  "relative.mjs": failsInJavaScript,
+  "relative.jsx": failsInJavaScript + jsx,
+  "jsx_runtime.ts": "export const jsx = (name: string) => ({ name });",
+  "mapped/fail.ts": fails,
+  "scoped/mod.ts": `export * from "mapped";`,
+  "scoped/fail.ts": fails,
+  "linked/deno.json":
+    `{ "name": "@scope/linked", "version": "1.0.0", "exports": "./fail.ts" }`,
+  "linked/fail.ts": fails,
+  "data.json": `{ "default": 1, "name": "data" }`,
+  "text.txt": "text",
+  "lazy.ts": `export const lazy = "lazy";`,
+  "workflows.ts": `
+    import { sleep } from "@temporalio/workflow";
+    import data from "./data.json" with { type: "json" };
+    import remote from "${origin}/data.json" with { type: "json" };
+    import text from "./text.txt" with { type: "text" };
+    import { TextEncoder } from "node:util";
+    ${
+    Object.keys(modules)
+      .map((name, i) => `import * as module${i} from "${name}";`).join("\n")
+  }
+    const functions = [${
+    Object.keys(modules)
+      .map((name, i) =>
+        (failing[name] ?? "m.fail()").replace("m", `module${i}`)
+      )
+      .map((call) => `() => ${call}`)
+  }];
+    export async function run() {
+      await sleep(1);
+      const stacks = functions.map((fail) => {
+        try {
+          fail();
+        } catch (error) {
+          return error.stack;
+        }
+      });
+      const { lazy } = await import("./lazy.ts");
+      const encoded = new TextEncoder().encode("a").length;
+      return { stacks, values: [data, remote, text, lazy, encoded] };
+    }
+  `,
+};
+
+Deno.test.beforeAll(async () => {
+  const info = await new Deno.Command("deno", {
+    args: ["info", "--json"],
+  }).output();
+  const { npmCache } = JSON.parse(new TextDecoder().decode(info.stdout));
+  await Deno.mkdir(join(folder, ".deno"));
+  await Deno.symlink(npmCache, join(folder, ".deno", "npm"));
+});
+
+Deno.test.afterAll(async () => {
+  await server.shutdown();
+  await Deno.remove(folder, { recursive: true });
+});
+
+/** Writes files into the project, and bundles `workflows.ts` or another. */
+async function bundle(
+  files: Record<string, string>,
+  { workflowsPath = "workflows.ts", permissions = ["-A"], ...options }: {
+    workflowsPath?: string;
+    permissions?: string[];
+    ignoreModules?: string[];
+  } = {},
+): Promise<Result> {
+  for (const [name, text] of Object.entries(files)) {
+    const path = join(folder, name);
+    await Deno.mkdir(dirname(path), { recursive: true });
+    await Deno.writeTextFile(path, text);
+  }
+  const root = join(import.meta.dirname!, "..", "..");
+  const { stdout, stderr } = await new Deno.Command("deno", {
+    args: [
+      ...["run", "-q", "--no-prompt", "--no-check"],
+      ...permissions,
+      `--config=${join(root, "deno.json")}`,
+      join(import.meta.dirname!, "testdata", "bundle.ts"),
+      JSON.stringify({
+        workflowsPath: join(folder, workflowsPath),
+        ...options,
+      }),
+    ],
+    cwd: folder,
+    env: { DENO_DIR: join(folder, ".deno"), JSR_URL: origin },
+  }).output();
+  const decoder = new TextDecoder();
+  if (stdout.length === 0) throw new Error(decoder.decode(stderr));
+  return JSON.parse(decoder.decode(stdout));
+}
+
+/** Bundles a module that may not be bundled, and returns why. */
+async function refusal(
+  text: string,
+  { files = {}, ...options }: Partial<Parameters<typeof bundle>[1]> & {
+    files?: Record<string, string>;
+  } = {},
+): Promise<string[]> {
+  const { errors } = await bundle({ ...files, "refused.ts": text }, {
+    ...options,
+    workflowsPath: "refused.ts",
+  });
+  return errors.sort();
+}
+
+Deno.test("Workflow code runs what it imports, with stack traces", async () => {
+  const { code, errors } = await bundle(files);
+  assertEquals(errors, []);
+  Runtime.install({ logger: new DefaultLogger("ERROR", () => {}) });
+  const path = Deno.env.get("TEMPORAL_TEST_SERVER")!;
+  const environment = await TestWorkflowEnvironment.createTimeSkipping({
+    server: { executable: { type: "existing-path", path } },
+  });
+  try {
+    const worker = await Worker.create({
+      connection: environment.nativeConnection,
+      taskQueue: "imports",
+      workflowBundle: { code: code! },
+    });
+    const { stacks, values } = await worker.runUntil(
+      environment.client.workflow.execute("run", {
+        taskQueue: "imports",
+        workflowId: "imports",
+        workflowExecutionTimeout: "1 minute",
+      }),
+    );
+    for (const [i, place] of Object.values(modules).entries()) {
+      assertStringIncludes(stacks[i], place);
+    }
+    assertEquals(values, [
+      { default: 1, name: "data" },
+      { remote: true },
+      "text",
+      "lazy",
+      1,
+    ]);
+  } finally {
+    await environment.teardown();
+  }
+});
+
+Deno.test("a Node.js module is refused with the chain of imports", async () => {
+  const errors = await refusal(
+    `import "./uses_fs.ts"; import "path";
+     import "npm:@temporalio/envconfig@1.24.0";`,
+    {
+      files: {
+        "uses_fs.ts": `import { open } from "node:fs/promises"; open("");`,
+      },
+    },
+  );
+  const reason = "is not available in Workflow code, imported by refused.ts";
+  assertEquals(errors.filter((error) => !error.includes("@grpc")), [
+    `"fs" ${reason} > npm:@temporalio/envconfig`,
+    `"node:fs/promises" ${reason} > uses_fs.ts:1`,
+    `"os" ${reason} > npm:@temporalio/envconfig`,
+    `"path" ${reason} > npm:@temporalio/envconfig`,
+    `"path" ${reason}:1`,
+  ]);
+});
+
+Deno.test("ignoreModules replaces modules by empty ones", async () => {
+  const text = `import fs from "node:fs"; export const x = fs;
+    import * as client from "npm:@temporalio/client@1"; client;`;
+  const errors = await refusal(text, {
+    ignoreModules: ["fs", "@temporalio/client"],
+  });
+  assertEquals(errors, []);
+});
+
+Deno.test("an import that Deno cannot resolve is refused with its line", async () => {
+  const errors = await refusal(
+    `
+    import "./missing.ts";
+    import "unknown";
+    import "jsr:@scope/missing@1";
+    import "${origin}/missing.ts";
+    import "./relative"; // as webpack allows
+    import "./broken.ts";
+    import bytes from "./text.txt" with { type: "bytes" };
+    export default bytes;
+  `,
+    { files: { "broken.ts": "let a = ;" } },
+  );
+  assertEquals(errors, [
+    `Import "unknown" not a dependency and not in import map, imported by refused.ts:3`,
+    `JSR package not found: @scope/missing, imported by refused.ts:4`,
+    `Module not found "file://${folder}/missing.ts", imported by refused.ts:2`,
+    `Module not found "${origin}/missing.ts", imported by refused.ts:5`,
+    `SyntaxError: Expression expected at file://${folder}/broken.ts:1:9, imported by refused.ts:7`,
+    `The import attribute type of "bytes" is unsupported, imported by refused.ts:8`,
+  ]);
+});
+
+Deno.test("what cannot run synchronously is refused with its line", async () => {
+  const errors = await refusal(`
+    interface Removed {
+      when: "compiling";
+    }
+    const name: string = "./relative.ts";
+    export const lazy = (_: Removed) => import(name);
+    await Promise.resolve();
+  `);
+  assertEquals(errors, [
+    "Top-level await is not available in Workflow code, at refused.ts:7",
+    "import() needs a string literal in Workflow code, at refused.ts:6",
+  ]);
+});
+
+Deno.test("without the permission to run Deno, webpack resolves", async () => {
+  const permissions = ["-A", "--deny-run"];
+  const relative = `import { sleep } from "@temporalio/workflow";
+    import { fail } from "./relative.ts"; import "./relative.tsx"; sleep; fail;`;
+  assertEquals(await refusal(relative, { permissions }), []);
+  const text =
+    `import "npm:ms@3.0.0-canary.1"; import "alias"; import "mapped";`;
+  assertEquals(
+    await refusal(text, { permissions }),
+    ["alias", "mapped", "npm:ms@3.0.0-canary.1"].map((specifier) =>
+      `Cannot resolve "${specifier}": allow "run" for "deno", imported by refused.ts`
+    ),
+  );
+});
+
+Deno.test("the files of a bundle are those that decide what it holds", async () => {
+  const { files } = await bundle({
+    "files.ts": `import data from "./data.json" with { type: "json" };
+      import "jsr:@scope/linked@1"; export default data;`,
+  }, { workflowsPath: "files.ts" });
+  for (
+    const name of [
+      "files.ts",
+      "data.json",
+      "deno.json",
+      "deno.lock",
+      "linked/deno.json",
+      "linked/fail.ts",
+    ]
+  ) {
+    assertEquals([name, files.includes(join(folder, name))], [name, true]);
+  }
+});

@@ -1,0 +1,301 @@
+/* istanbul ignore file */
+
+/**
+ * Makes the sandbox of Workflow code on Deno like that of Node.js, from inside. It is
+ * the first code of a bundle: it runs before the SDK, before Workflow code, and before
+ * the SDK freezes the sandbox's globals.
+ *
+ * Each part names a gap, a way to see it, and when the part can be removed. For the
+ * gaps of Deno, `sandbox_test.ts` fails once Deno has closed one.
+ *
+ * @module
+ */
+
+/** Globals of the sandbox that TypeScript does not know, or types otherwise. */
+const sandbox = globalThis as {
+  queueMicrotask?: unknown;
+  __TEMPORAL_ACTIVATOR__?: {
+    completions?: Record<string, Map<unknown, unknown> | undefined>;
+    getStackTraces?: () => unknown;
+    promiseStackStore?: {
+      childToParent: Map<unknown, Set<unknown>>;
+      promiseToStack: Map<unknown, StackTrace>;
+    };
+  };
+};
+
+/** What the SDK's stack trace queries answer for one promise. */
+interface StackTrace {
+  formatted: string;
+  structured: object[];
+}
+
+// 1. Globals
+//
+// With V8 15, a `node:vm` context has `Temporal`, whose `Now` reads the real clock, and
+// on Deno `queueMicrotask`. On Node.js 20 it has neither. To see it, run
+// `runInNewContext("Temporal.Now.instant()")`. Everything else that V8 15 adds is
+// deterministic: iterator and set methods, `DisposableStack`, `Float16Array` and so on.
+// Remove `Temporal.Now` once the SDK overrides it as it does `Date`.
+
+if ("Temporal" in globalThis) {
+  const now = (zone: string = "UTC") =>
+    Temporal.Instant.fromEpochMilliseconds(Date.now()).toZonedDateTimeISO(zone);
+  Object.assign(Temporal.Now, {
+    instant: () => now().toInstant(),
+    plainDateISO: (zone?: string) => now(zone).toPlainDate(),
+    plainDateTimeISO: (zone?: string) => now(zone).toPlainDateTime(),
+    plainTimeISO: (zone?: string) => now(zone).toPlainTime(),
+    timeZoneId: () => "UTC",
+    zonedDateTimeISO: now,
+  });
+}
+delete sandbox.queueMicrotask;
+
+// 2. Time zone
+//
+// The SDK replaces the clock of `Date`, but not its local time zone, and `Intl` reads
+// the real clock if it is given no date. To see it, run a Workflow that returns
+// `new Date(0).getHours()` under two values of `TZ`, on Deno or Node.js. Here, the
+// local time zone is UTC. Remove this once the SDK does the same.
+
+/** A date in UTC: Sun, 01 Nov 2026 10:00:00 GMT */
+const utcString = /^(\w+), (\d+) (\w+) (\S+) (\S+) GMT$/;
+const timeString = "$5 GMT+0000 (Coordinated Universal Time)";
+const date = Date.prototype as Date & Record<string, unknown>;
+Object.assign(date, {
+  getTimezoneOffset(this: Date) {
+    return this.getTime() - this.getTime(); // 0, or NaN for an invalid date
+  },
+  getYear(this: Date) {
+    return this.getUTCFullYear() - 1900;
+  },
+  setYear(this: Date, year: number) {
+    const isShort = Math.trunc(year) >= 0 && Math.trunc(year) <= 99;
+    return this.setUTCFullYear(isShort ? 1900 + Math.trunc(year) : year);
+  },
+  toDateString(this: Date) {
+    return this.toUTCString().replace(utcString, "$1 $3 $2 $4");
+  },
+  toString(this: Date) {
+    return this.toUTCString().replace(utcString, `$1 $3 $2 $4 ${timeString}`);
+  },
+  toTimeString(this: Date) {
+    return this.toUTCString().replace(utcString, timeString);
+  },
+});
+for (const name of Object.getOwnPropertyNames(date)) {
+  const local = name.replace(/^(get|set)UTC/, "$1");
+  if (local !== name) date[local] = date[name];
+}
+
+const { parse } = Date;
+// V8 takes a time zone as an offset after a time, or as a name after a number. A "-"
+// right after a day is none.
+const offset = /:(.*\+|.*[^\d:.]-|[\d:.]*-) *\d/;
+const zoneName = /\d.*?(?<![a-z])(z|utc?|gmt|[ecmp][sd]t)(?![a-z])/i;
+Date.parse = (text) => {
+  const withoutComments = `${text}`.replace(/\(.*?\)/g, "");
+  if ([offset, zoneName].some((zone) => zone.test(withoutComments))) {
+    return parse(text);
+  }
+  // V8 takes only "Z" after a time in ISO 8601, and only "UTC" after other times.
+  const inUtc = ["Z", " UTC"].map((zone) => parse(withoutComments + zone));
+  return inUtc.find((time) => !isNaN(time)) ?? parse(text);
+};
+globalThis.Date = date.constructor = new Proxy(Date, {
+  construct(target, args, newTarget) {
+    if (args.length > 1) args = [target.UTC(...args as [number, number])];
+    else if (typeof args[0] === "string") args = [target.parse(args[0])];
+    return Reflect.construct(target, args, newTarget);
+  },
+});
+
+type FormatArguments = [Intl.LocalesArgument, Intl.DateTimeFormatOptions?];
+
+/** Arguments of `Intl.DateTimeFormat`, with UTC in place of the local time zone. */
+const inUtc = ([locales, options]: FormatArguments): FormatArguments => [
+  locales,
+  { ...options, timeZone: options?.timeZone ?? "UTC" },
+];
+for (const prototype of [date, globalThis.Temporal?.Instant.prototype ?? {}]) {
+  for (const name of Object.getOwnPropertyNames(prototype)) {
+    if (!/^toLocale/.test(name)) continue;
+    const native: typeof date.toLocaleString = Reflect.get(prototype, name);
+    Reflect.set(
+      prototype,
+      name,
+      function (this: Date, ...args: FormatArguments) {
+        return native.apply(this, inUtc(args));
+      },
+    );
+  }
+}
+const format = Intl.DateTimeFormat.prototype;
+const { formatToParts } = format;
+const { get } = Object.getOwnPropertyDescriptor(format, "format")!;
+Object.defineProperties(format, {
+  format: {
+    get() {
+      const native = get!.call(this);
+      return (date = Date.now()) => native(date);
+    },
+  },
+  formatToParts: {
+    value(date = Date.now()) {
+      return formatToParts.call(this, date);
+    },
+  },
+});
+format.constructor = Intl.DateTimeFormat = new Proxy(Intl.DateTimeFormat, {
+  apply: (target, _, args) => target(...inUtc(args as FormatArguments)),
+  construct: (target, args, newTarget) =>
+    Reflect.construct(target, inUtc(args as FormatArguments), newTarget),
+});
+
+// 3. Stack traces
+//
+// For an error of a `node:vm` context, Node.js calls the main context's
+// `Error.prepareStackTrace`, where the SDK applies the source map; Deno calls the one of
+// the error's own context, which is not set. To see it, read the stack trace of a
+// failed Workflow: it names `workflow-bundle-….js`. Remove this once Deno does as
+// Node.js does.
+
+/** `Error` of the main context. */
+const outer = URL.constructor("return Error")() as ErrorConstructor;
+Error.prepareStackTrace = (_, sites) => sites[0].getFileName();
+const bundle: unknown = new Error().stack;
+Error.prepareStackTrace = (error, sites) => {
+  // Node.js has no frames of the host's between those of Workflow code, and the SDK
+  // cuts off the ones below, which it knows by their names there.
+  const files = sites.map((site) => site.getFileName() ?? undefined);
+  const isHost = (file?: string) => file !== undefined && file !== bundle;
+  const end = files.findIndex((file, index) =>
+    isHost(file) && !files.includes(bundle as string, index)
+  );
+  const frames = sites
+    .filter((_, index) => !isHost(files[index]) && (end < 0 || index < end))
+    // An error has as many frames as by default.
+    .slice(0, error instanceof PromiseTrace ? Infinity : 10);
+  const { prepareStackTrace: prepare = Error.prepareStackTrace } = outer;
+  return prepare === Error.prepareStackTrace
+    ? [error, ...frames.map((frame) => `    at ${frame}`)].join("\n")
+    : prepare(error, frames);
+};
+// The host's frames take most of V8's default of 10, before functions that await.
+Error.stackTraceLimit = 50;
+// The plugin recognizes bundles with this code by this name, which minimizers keep.
+Object.defineProperty(Error.prepareStackTrace, "name", {
+  value: "prepareStackTraceOnDeno",
+});
+
+// 4. Stack trace queries
+//
+// The SDK learns where a Workflow waits by `promiseHooks` of `node:v8`, which on Deno
+// never run for promises of a `node:vm` context. To see it, query `__stack_trace` of a
+// Workflow that waits: the answer is empty. Remove this once they run. What is recorded
+// here is less: not the promises of async functions and `then`, only those made by
+// `new Promise`, such as the SDK's for Activities, timers, conditions and children.
+
+const NativePromise = Promise;
+
+type Executor = ConstructorParameters<typeof Promise<unknown>>[0];
+
+/** Records where a promise was made, while it is pending. */
+function TrackedPromise(executor: Executor): Promise<unknown> {
+  const target = new.target === (TrackedPromise as unknown)
+    ? NativePromise
+    : new.target!;
+  const activator = sandbox.__TEMPORAL_ACTIVATOR__;
+  const { childToParent, promiseToStack } = activator?.promiseStackStore ?? {};
+  if (!childToParent || !promiseToStack || typeof executor !== "function") {
+    return Reflect.construct(NativePromise, [executor], target);
+  }
+  const countChildren = () =>
+    activator?.completions?.childWorkflowComplete?.size;
+  const children = countChildren();
+  let key: unknown = undefined;
+  let isPending = true;
+  const settles = (settle: (value?: unknown) => void) => (value?: unknown) => {
+    isPending = false;
+    childToParent.delete(key);
+    promiseToStack.delete(key);
+    settle(value);
+  };
+  const promise = Reflect.construct(NativePromise, [
+    (resolve: () => void, reject: () => void) => {
+      try {
+        executor(settles(resolve), settles(reject));
+      } catch (error) {
+        settles(reject)(error);
+      }
+    },
+  ], target) as Promise<unknown>;
+  if (isPending) {
+    // The SDK deletes the promise of a child Workflow, since on Node.js it finds the
+    // promise that awaits it: it cannot delete another key.
+    key = countChildren() === children ? promise : {};
+    childToParent.set(key, new Set());
+    promiseToStack.set(key, new PromiseTrace());
+  }
+  return promise;
+}
+
+/** Where a promise was made. Its text is made in the query. */
+class PromiseTrace implements StackTrace {
+  declare stack: string;
+
+  constructor() {
+    Error.captureStackTrace(this, TrackedPromise);
+  }
+
+  private frames() {
+    const frame = /^ +at (?:(.+) \()?(.+):(\d+):(\d+)\)?$/gm;
+    const sdk = sdkFolder();
+    return [...this.stack.matchAll(frame)]
+      .filter(([_line, _name, file]) => !sdk || !file.startsWith(sdk))
+      .slice(0, 10);
+  }
+
+  get formatted() {
+    return this.frames().map(([line]) => line).join("\n");
+  }
+
+  get structured() {
+    return this.frames().map(([_, function_name, file_path, line, column]) => ({
+      function_name,
+      file_path,
+      line: Number(line),
+      column: Number(column),
+      internal_code: false,
+    }));
+  }
+}
+
+/** The folder of the SDK's code for Workflows: where the Activator's methods are. */
+function sdkFolder(): string | undefined {
+  try {
+    sandbox.__TEMPORAL_ACTIVATOR__?.getStackTraces?.call({});
+  } catch (error) {
+    // The Activator does not answer without its fields.
+    return (error as Error).stack?.match(/\((.+[\\/]).+:\d+:\d+\)$/m)?.[1];
+  }
+}
+
+// Only `new` differs: promises are native, and static methods such as `Promise.all`
+// take no additional microtasks, as they would with a class of another kind.
+TrackedPromise.prototype = NativePromise.prototype;
+Object.setPrototypeOf(TrackedPromise, NativePromise);
+for (const name of Object.getOwnPropertyNames(NativePromise)) {
+  const native: unknown = Reflect.get(NativePromise, name);
+  if (typeof native !== "function" || name === "withResolvers") continue;
+  Reflect.set(
+    TrackedPromise,
+    name,
+    function (this: unknown, ...args: unknown[]) {
+      const self = this === TrackedPromise ? NativePromise : this;
+      return Reflect.apply(native, self, args);
+    },
+  );
+}
+globalThis.Promise = TrackedPromise as unknown as PromiseConstructor;
