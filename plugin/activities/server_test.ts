@@ -1,0 +1,147 @@
+/** Runs the same Activities outside and inside the sandbox, on a server. */
+
+import type { ActivityOptions } from "@temporalio/common";
+import { TestWorkflowEnvironment } from "@temporalio/testing";
+import {
+  bundleWorkflowCode,
+  Runtime,
+  Worker,
+  type WorkerOptions,
+} from "@temporalio/worker";
+import { assertEquals } from "@std/assert";
+import { ActivitySandbox } from "./sandbox.ts";
+import * as outside from "./testdata/activities.ts";
+import type { runActivity } from "./testdata/workflows.ts";
+
+const silent = () => {};
+Runtime.install({
+  logger: {
+    log: silent,
+    trace: silent,
+    debug: silent,
+    info: silent,
+    warn: silent,
+    error: silent,
+  },
+});
+
+let environment: TestWorkflowEnvironment;
+let sandbox: ActivitySandbox;
+let workflowBundle: WorkerOptions["workflowBundle"];
+const workers: { run: Promise<void>; worker: Worker }[] = [];
+
+Deno.test.beforeAll(async () => {
+  const path = Deno.env.get("TEMPORAL_TEST_SERVER")!;
+  environment = await TestWorkflowEnvironment.createTimeSkipping({
+    server: { executable: { type: "existing-path", path } },
+  });
+  workflowBundle = await bundleWorkflowCode({
+    workflowsPath: `${import.meta.dirname}/testdata/workflows.ts`,
+  });
+  sandbox = await ActivitySandbox.start(
+    import.meta.resolve("./testdata/activities.ts"),
+    { unresponsiveAfterMs: 500 },
+  );
+  await startWorker("outside", outside);
+  await startWorker("inside", sandbox.activities);
+});
+
+Deno.test.afterAll(async () => {
+  for (const { worker } of workers) worker.shutdown();
+  await Promise.all(workers.map(({ run }) => run));
+  sandbox.close();
+  await environment.teardown();
+});
+
+async function startWorker(taskQueue: string, activities: object) {
+  const worker = await Worker.create({
+    connection: environment.nativeConnection,
+    taskQueue,
+    activities,
+    workflowBundle,
+  });
+  workers.push({ worker, run: worker.run() });
+}
+
+type Options = ActivityOptions & { local?: boolean; cancelAfterMs?: number };
+
+async function execute(
+  taskQueue: "outside" | "inside",
+  name: string,
+  args: unknown[] = [],
+  options: Options = {},
+): Promise<unknown> {
+  return await environment.client.workflow.execute<typeof runActivity>(
+    "runActivity",
+    { taskQueue, workflowId: crypto.randomUUID(), args: [name, args, options] },
+  );
+}
+
+const once: Options = { retry: { maximumAttempts: 1 } };
+
+const cases: [string, unknown[], Options?][] = [
+  ["failFirst", []],
+  ["hangFirst", [], { startToCloseTimeout: "2s" }],
+  ["echo", [1, null, { a: [] }]],
+  ...["undefined", "date", "bytes", "toJSON", "map", "bigint"].map((value) =>
+    ["getValue", [value], once] as [string, unknown[], Options]
+  ),
+  ...Object.keys(outside.errors).filter((e) => e !== "CompleteAsyncError").map((
+    error,
+  ) => ["throwError", [error], once] as [string, unknown[], Options]),
+  ["getValue", ["date"], { ...once, local: true }],
+  ["throwError", ["TypeError"], { ...once, local: true }],
+  [
+    "beatUntilCancelled",
+    [],
+    { heartbeatTimeout: "1s", cancelAfterMs: 100 },
+  ],
+];
+
+for (const [name, args, options] of cases) {
+  const title = [name, ...args.map(String), options?.local ? "local" : ""];
+  Deno.test(`the same on a server: ${title.join(" ")}`, async () => {
+    // One after the other: together they would skip more time than there is.
+    const expected = await execute("outside", name, args, options);
+    assertEquals(await execute("inside", name, args, options), expected);
+  });
+}
+
+Deno.test("an Activity completes asynchronously", async () => {
+  for (const taskQueue of ["outside", "inside"] as const) {
+    const workflowId = crypto.randomUUID();
+    const handle = await environment.client.workflow.start<typeof runActivity>(
+      "runActivity",
+      {
+        taskQueue,
+        workflowId,
+        args: ["throwError", ["CompleteAsyncError"], {}],
+      },
+    );
+    let isCompleted = false;
+    while (!isCompleted) {
+      isCompleted = await environment.client.activity
+        .complete({ workflowId, activityId: "1" }, "done")
+        .then(() => true, () => false);
+    }
+    assertEquals(
+      await handle.result(),
+      { type: "[object String]", result: "done" },
+    );
+  }
+});
+
+Deno.test("an Activity that ends its isolate is tried again", async () => {
+  assertEquals(
+    await execute("inside", "exitFirst", ["Deno.exit"]),
+    { type: "[object Number]", result: 2 },
+  );
+});
+
+Deno.test("an Activity that blocks is tried again after its timeout", async () => {
+  // The second attempt may start in the isolate before it has ended.
+  const { result } = await execute("inside", "blockFirst", [], {
+    startToCloseTimeout: "2s",
+  }) as { result: number };
+  assertEquals(result === 2 || result === 3, true);
+});

@@ -1,0 +1,214 @@
+/** What Activity code might try, at load and at run time. */
+
+// deno-lint-ignore-file no-explicit-any
+
+import process from "node:process";
+import { createRequire } from "node:module";
+
+const require = createRequire(import.meta.url);
+const here = import.meta.dirname!;
+const project = `${here}/../../..`;
+const bridge = `${project}/node_modules/.deno/@temporalio+core-bridge@1.24.0/` +
+  "node_modules/@temporalio/core-bridge/releases/x86_64-unknown-linux-gnu/index.node";
+
+/** Imports what Deno cannot find in the source beforehand. */
+const load = (specifier: string, options?: ImportCallOptions) =>
+  import(specifier, options);
+
+/** Throws if nothing is there: a Worker's task has Deno ignore most variables. */
+function see(...values: unknown[]): unknown {
+  if (values[0] === undefined) throw new Error("nothing to see");
+  return values;
+}
+
+/** A Deno Worker that reports what it may do. */
+function nest(options: unknown): Promise<unknown> {
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  const code = `import "data:text/javascript,";
+    try { self.postMessage(Deno.readTextFileSync("/etc/passwd")) }
+    catch (e) { self.postMessage(e) }`;
+  const worker = new Worker(
+    `data:text/javascript,${encodeURIComponent(code)}`,
+    {
+      type: "module",
+      ...options as object,
+    },
+  );
+  worker.onmessage = ({ data }) => {
+    worker.terminate();
+    if (data instanceof Error) reject(data);
+    else resolve(data);
+  };
+  return promise;
+}
+
+function viaThread(): Promise<unknown> {
+  const { Worker } = require("node:worker_threads");
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  new Worker(
+    `const { parentPort } = require("node:worker_threads");
+    try { parentPort.postMessage(require("fs").readFileSync("/etc/passwd")) }
+    catch (e) { parentPort.postMessage("denied " + e.message) }`,
+    { eval: true },
+  ).on(
+    "message",
+    (data: unknown) =>
+      `${data}`.startsWith("denied")
+        ? reject(new Error(`${data}`))
+        : resolve(data),
+  ).on("error", reject);
+  return promise;
+}
+
+/** Waits for the event `succeeded` of a node:net socket or the like. */
+function event(emitter: any, succeeded: string): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    emitter.on(succeeded, resolve).on("error", reject);
+  });
+}
+
+const url = "http://127.0.0.1:7233/";
+
+/** Each should be denied. */
+export const attacks: Record<string, () => unknown> = {
+  "dlopen libc": () => Deno.dlopen("libc.so.6", {}),
+  "dlopen the bridge": () => Deno.dlopen(bridge, {}),
+  "process.dlopen": () => (process as any).dlopen({ exports: {} }, bridge),
+  "require .node": () => require(bridge),
+  "import the Worker": () => load("@temporalio/worker"),
+  "read /etc/passwd": () => Deno.readTextFileSync("/etc/passwd"),
+  "read its own source": () => Deno.readTextFileSync(new URL(import.meta.url)),
+  "read ..": () => Deno.readTextFileSync(`${here}/../../../../etc/passwd`),
+  "read environ": () => Deno.readTextFileSync("/proc/self/environ"),
+  "read maps": () => Deno.readTextFileSync("/proc/self/maps"),
+  "list a folder": () => [...Deno.readDirSync("/")],
+  "stat": () => Deno.statSync("/etc/passwd"),
+  "node:fs": () => require("node:fs").readFileSync("/etc/passwd"),
+  "import a file": () => load("file:///etc/passwd"),
+  "import JSON": () =>
+    load(`file://${project}/deno.json`, { with: { type: "json" } }),
+  "require JSON": () => require(`${project}/deno.json`),
+  "symlink": () => Deno.symlinkSync("/etc/passwd", `${here}/link`),
+  "write here": () => Deno.writeTextFileSync(`${here}/x`, ""),
+  "write outside": () => Deno.writeTextFileSync("/tmp/x", ""),
+  "write the cache": () =>
+    Deno.writeTextFileSync(`${project}/node_modules/.cache/x`, ""),
+  "temporary file": () => Deno.makeTempFileSync(),
+  "chdir": () => Deno.chdir("/"),
+  "umask": () => Deno.umask(0),
+  "Deno.env": () => see(Deno.env.get("HOME")),
+  "Deno.env.toObject": () => see(...Object.keys(Deno.env.toObject())),
+  "process.env": () => see(process.env.HOME),
+  "process.env keys": () => see(...Object.keys(process.env)),
+  "Deno.Command": () => new Deno.Command("true").outputSync(),
+  "child_process": () => require("node:child_process").execSync("true"),
+  "Deno.kill itself": () => Deno.kill(Deno.pid, 0 as any),
+  "process.kill itself": () => process.kill(process.pid, 0),
+  "node:process kill itself": () =>
+    import("node:process").then(({ kill }) => kill(process.pid, 0)),
+  "process._kill itself": () => (process as any)._kill(process.pid, 0),
+  "kill the parent": () => process.kill(process.ppid, 0),
+  "process.abort": () => process.abort(),
+  "fetch": () => fetch(url),
+  "fetch a file": () => fetch("file:///etc/passwd"),
+  "WebSocket": () => new WebSocket("ws://127.0.0.1:7233"),
+  "node:http": () => event(require("node:http").get(url), "response"),
+  "node:http2": () => event(require("node:http2").connect(url), "connect"),
+  "node:net": () =>
+    event(require("node:net").connect(7233, "127.0.0.1"), "connect"),
+  "node:tls": () =>
+    event(require("node:tls").connect(7233, "127.0.0.1"), "secureConnect"),
+  "node:dns": () => require("node:dns").promises.resolve4("example.com"),
+  "node:dns lookup": () => require("node:dns").promises.lookup("example.com"),
+  "Deno.connect": () => Deno.connect({ hostname: "127.0.0.1", port: 7233 }),
+  "Deno.connectTls": () =>
+    Deno.connectTls({ hostname: "127.0.0.1", port: 7233 }),
+  "Deno.listen": () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
+  "Deno.serve": () => Deno.serve({ port: 0 }, () => new Response()),
+  "Deno.resolveDns": () => Deno.resolveDns("example.com", "A"),
+  "Unix socket": () =>
+    Deno.connect({ transport: "unix", path: "/tmp/s" } as any),
+  "Unix socket, node:net": () =>
+    event(require("node:net").connect("/tmp/s"), "connect"),
+  "node:inspector": () => require("node:inspector").open(),
+  "permissions.request": async () => {
+    const { state } = await Deno.permissions.request({ name: "read" });
+    if (state !== "granted") throw new Error(`denied: ${state}`);
+  },
+  "nested Deno Worker, read": () =>
+    nest({ deno: { permissions: { read: true } } }),
+  "nested Deno Worker, inherit": () =>
+    nest({ deno: { permissions: "inherit" } }),
+  "nested Deno Worker": () => nest({}),
+  "node:worker_threads": viaThread,
+  "node:sqlite": () => {
+    const { DatabaseSync } = require("node:sqlite");
+    return new DatabaseSync("/tmp/x.sqlite");
+  },
+  "Deno KV": () => (Deno as any).openKv("/tmp/x.kv"),
+  "caches": () => caches.open("x"),
+  "WASI": () => {
+    const { WASI } = require("node:wasi");
+    return new WASI({ version: "preview1", preopens: { "/": "/" } });
+  },
+  "import https": () => load("https://127.0.0.1:7233/x.js"),
+  "import http": () => load("http://127.0.0.1:7233/x.js"),
+  "import npm": () => load("npm:not-installed@1.0.0"),
+  "import jsr": () => load("jsr:@not/installed@1"),
+  "hostname": () => Deno.hostname(),
+  "osRelease": () => Deno.osRelease(),
+  "node:os": () => require("node:os").userInfo(),
+  "networkInterfaces": () => Deno.networkInterfaces(),
+  "setPriority": () => require("node:os").setPriority(5),
+  "setuid": () => (process as any).setuid(1),
+  "heap snapshot": () => require("node:v8").writeHeapSnapshot("/tmp/x.heap"),
+  "cron": () => (Deno as any).cron("x", "* * * * *", () => {}),
+  "localStorage": () => localStorage.setItem("x", "1"),
+};
+
+/** Tries an attack; returns how it was denied, or that it was not. */
+export async function attack(name: string): Promise<string> {
+  let timer;
+  try {
+    const hang = new Promise((_, reject) =>
+      timer = setTimeout(() => reject(new Error("no answer")), 3000)
+    );
+    const result = await Promise.race([attacks[name](), hang]);
+    return `ALLOWED: ${Deno.inspect(result).slice(0, 60)}`;
+  } catch (error) {
+    return `denied: ${(error as Error).message ?? error}`.split("\n")[0];
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** What each attack came to while this module was loaded. */
+const atLoad: Record<string, string> = {};
+for (const name of Object.keys(attacks)) atLoad[name] = await attack(name);
+
+/** Returns what each attack came to at load. */
+export async function getAttacksAtLoad(): Promise<Record<string, string>> {
+  return atLoad;
+}
+
+/** Its error is uncaught, as a socket's is. */
+export async function bindSocket(): Promise<void> {
+  const socket = require("node:dgram").createSocket("udp4");
+  socket.bind(0, "127.0.0.1");
+  await event(socket, "listening");
+}
+
+const heard: unknown[] = [];
+(self as any).onmessage = ({ data }: MessageEvent) => heard.push(data);
+addEventListener("message", ({ data }: any) => heard.push(data));
+const { postMessage } = MessagePort.prototype;
+MessagePort.prototype.postMessage = function (...args: any) {
+  heard.push(args);
+  return postMessage.apply(this, args);
+};
+(self as any).postMessage({ type: "loaded", names: ["forged"] });
+
+/** Returns the messages that this module has overheard. */
+export async function getHeard(): Promise<unknown[]> {
+  return heard;
+}

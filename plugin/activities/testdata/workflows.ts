@@ -1,0 +1,60 @@
+/** Workflows that the tests of the Activity sandbox run. */
+
+import {
+  ActivityCancellationType,
+  type ActivityOptions,
+  CancellationScope,
+  proxyActivities,
+  proxyLocalActivities,
+  sleep,
+} from "@temporalio/workflow";
+
+type AnyActivity = (...args: unknown[]) => Promise<unknown>;
+
+/** Runs one Activity; returns its result, or its failure as the Workflow sees it. */
+export async function runActivity(
+  name: string,
+  args: unknown[],
+  options: ActivityOptions & { local?: boolean; cancelAfterMs?: number },
+): Promise<unknown> {
+  const { local, cancelAfterMs, ...rest } = options;
+  const settings = {
+    startToCloseTimeout: "1 minute",
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    ...rest,
+  } as const;
+  const activities = local
+    ? proxyLocalActivities<Record<string, AnyActivity>>(settings)
+    : proxyActivities<Record<string, AnyActivity>>(settings);
+  try {
+    const result = await CancellationScope.cancellable(async () => {
+      const running = activities[name](...args);
+      if (cancelAfterMs) {
+        await sleep(cancelAfterMs);
+        CancellationScope.current().cancel();
+      }
+      return await running;
+    });
+    return { type: Object.prototype.toString.call(result), result };
+  } catch (error) {
+    return describe(error);
+  }
+}
+
+function describe(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const { name, message, stack, cause, ...fields } = error as
+    & Error
+    & Record<string, unknown>;
+  for (const key of ["failure", "activityId", "identity"]) delete fields[key];
+  return {
+    class: error.constructor.name,
+    name,
+    message,
+    fields,
+    stack: stack?.split("\n").filter((line) =>
+      line.includes("testdata/activities")
+    ),
+    cause: describe(cause),
+  };
+}
