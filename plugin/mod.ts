@@ -1,0 +1,280 @@
+/**
+ * Temporal's TypeScript SDK on Deno, by one line:
+ *
+ * ```ts
+ * const worker = await Worker.create({
+ *   connection,
+ *   taskQueue: "hello-task-queue",
+ *   workflowsPath: import.meta.resolve("./workflows.ts"),
+ *   plugins: [
+ *     new DenoPlugin({ activities: import.meta.resolve("./activities.ts") }),
+ *   ],
+ * });
+ * ```
+ *
+ * @module
+ */
+
+import type {
+  BundleOptions,
+  BundlerPlugin,
+  NativeConnectionPlugin,
+  ReplayWorkerOptions,
+  Worker,
+  WorkerOptions,
+  WorkerPlugin,
+} from "@temporalio/worker";
+import { existsSync } from "node:fs";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { ActivitySandbox } from "./activities/sandbox.ts";
+import { type BundleSource, CachedBundle } from "./workflows/bundle_cache.ts";
+import { revokeAllPermissions, revokePermissions } from "./permissions.ts";
+import {
+  bundlerModules,
+  CacheWebpackPlugin,
+  DenoWebpackPlugin,
+  hasSandbox,
+  type WebpackConfig,
+} from "./workflows/bundler.ts";
+import { DenoPluginError } from "./errors.ts";
+
+export { DenoPluginError };
+
+/** Options of {@linkcode DenoPlugin}. */
+export interface DenoPluginOptions {
+  /**
+   * URL of a module that exports Activities. They run in a sandbox: an isolate of
+   * their own that holds the permissions below and nothing else. Activities that
+   * are passed to the Worker run outside, in the Worker's own thread.
+   */
+  activities?: string;
+  /**
+   * What Activities in the sandbox may do, as for a Deno Worker (default: nothing).
+   * Loading their module needs no permission.
+   */
+  permissions?: Deno.PermissionOptionsObject;
+  /** The number of isolates for Activities, each in its own thread (default: 1). */
+  isolates?: number;
+}
+
+/**
+ * Makes a Temporal application whole on Deno.
+ *
+ * It patches the sandbox of Workflow code where Deno's `node:vm` differs from that
+ * of Node.js (clocks, stack traces, stack trace queries), resolves the imports of
+ * Workflow code as Deno does, keeps bundles in a cache, and runs Activities in a
+ * sandbox if they are named here. Before the Worker runs, it gives up the
+ * permissions that only its start needs.
+ *
+ * Pass it to a Worker, a `NativeConnection`, a `TestWorkflowEnvironment`,
+ * `bundleWorkflowCode` or `runReplayHistory`. Bundles with a `webpackConfigHook` are
+ * not cached.
+ */
+export class DenoPlugin
+  implements BundlerPlugin, NativeConnectionPlugin, WorkerPlugin {
+  /** How the SDK tells plugins apart. */
+  readonly name = "DenoPlugin";
+  readonly #options: DenoPluginOptions;
+
+  /** @param options what runs in the sandbox for Activities */
+  constructor(options: DenoPluginOptions = {}) {
+    this.#options = options;
+  }
+
+  /**
+   * Called by the SDK before it bundles Workflow code.
+   *
+   * @throws {DenoPluginError} from the bundler, if the code cannot be bundled
+   */
+  configureBundler(given: BundleOptions): BundleOptions {
+    const { webpackConfigHook: hook = (config) => config } = given;
+    const options = usePaths(given);
+    if (!existsSync(options.workflowsPath)) {
+      throw new DenoPluginError(
+        `Cannot bundle Workflow code: "${options.workflowsPath}" does not exist`,
+      );
+    }
+    return {
+      ...options,
+      webpackConfigHook: (config) => {
+        const { plugins = [] } = config;
+        if (plugins.some((plugin) => plugin instanceof DenoWebpackPlugin)) {
+          return hook(config);
+        }
+        return hook({
+          ...config,
+          // Webpack's default, but without the search for a browserslist file in
+          // the folders above, which a Worker may not read.
+          target: "web",
+          plugins: [...plugins, new DenoWebpackPlugin(options)],
+        });
+      },
+    };
+  }
+
+  /**
+   * Called by the SDK before it creates a Worker.
+   *
+   * @throws {DenoPluginError} if the Activities cannot be loaded, or may do more
+   * than this process
+   */
+  async configureWorker(given: WorkerOptions): Promise<WorkerOptions> {
+    const { plugins = [] } = given;
+    const options = await this.#useActivitySandbox(given);
+    // A plugin that comes later, such as one of the connection, may still change
+    // what is bundled: the cache takes the last turn in the SDK's list.
+    if (!(plugins.at(-1) instanceof BundleCachePlugin)) {
+      plugins.push(new BundleCachePlugin());
+    }
+    return options;
+  }
+
+  /**
+   * Called by the SDK before it replays an Event History.
+   *
+   * @throws {DenoPluginError} if `workflowBundle` was made without this plugin
+   */
+  async configureReplayWorker(
+    options: ReplayWorkerOptions,
+  ): Promise<ReplayWorkerOptions> {
+    const isLast = options.plugins?.at(-1) === this;
+    return isLast ? await takeFromCache(options) : usePaths(options);
+  }
+
+  /** Called by the SDK to run a Worker. */
+  async runWorker(
+    worker: Worker,
+    next: (worker: Worker) => Promise<void>,
+  ): Promise<void> {
+    await revokePermissions();
+    await next(worker);
+  }
+
+  async #useActivitySandbox(options: WorkerOptions): Promise<WorkerOptions> {
+    const { plugins = [], dataConverter } = options;
+    const { activities, permissions, isolates } = this.#options;
+    const isUsed = plugins.some((p) => p instanceof ActivitySandboxPlugin);
+    if (!activities || isUsed) return options;
+    const path = dataConverter?.payloadConverterPath;
+    const sandbox = await ActivitySandbox.start(activities, {
+      permissions,
+      isolates,
+      payloadConverter: path && pathToFileURL(path).href,
+    });
+    plugins.push(new ActivitySandboxPlugin(sandbox));
+    return {
+      // As no Activity can block this thread, Workflows run in it, which takes
+      // less time than in a thread of theirs. They keep their time limit.
+      debugMode: true,
+      ...{ isolateExecutionTimeout: "5 seconds" },
+      ...options,
+      activities: { ...sandbox.activities, ...options.activities },
+    };
+  }
+}
+
+/** Ends an Activity sandbox with its Worker. */
+class ActivitySandboxPlugin implements WorkerPlugin {
+  readonly name = "DenoPlugin.activitySandbox";
+  readonly #sandbox: ActivitySandbox;
+
+  constructor(sandbox: ActivitySandbox) {
+    this.#sandbox = sandbox;
+  }
+
+  async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>) {
+    await revokeAllPermissions();
+    try {
+      await next(worker);
+    } finally {
+      this.#sandbox.close();
+    }
+  }
+}
+
+/** Gives a Worker its bundle from the cache. */
+class BundleCachePlugin implements WorkerPlugin {
+  readonly name = "DenoPlugin.bundleCache";
+
+  async configureWorker(options: WorkerOptions): Promise<WorkerOptions> {
+    return await takeFromCache(options);
+  }
+}
+
+/**
+ * Replaces `workflowsPath` by the bundle in the cache, if that is up to date;
+ * otherwise has the bundle that the SDK makes kept there.
+ */
+async function takeFromCache<T extends ReplayWorkerOptions>(
+  given: T,
+): Promise<T> {
+  const options = usePaths(given);
+  const { bundlerOptions, interceptors, workflowBundle } = options;
+  if (workflowBundle) await requireSandbox(workflowBundle);
+  const source = describeSource(options);
+  if (!source) return options;
+  const cache = new CachedBundle(source, bundlerModules);
+  const code = await cache.read();
+  if (code === undefined) {
+    const webpackConfigHook = (config: WebpackConfig) => ({
+      ...config,
+      plugins: [...config.plugins ?? [], new CacheWebpackPlugin(cache)],
+    });
+    return {
+      ...options,
+      bundlerOptions: { ...bundlerOptions, webpackConfigHook },
+    };
+  }
+  // The SDK would warn that it ignores what the bundle holds already.
+  return {
+    ...options,
+    workflowBundle: { code },
+    workflowsPath: undefined,
+    bundlerOptions: undefined,
+    interceptors: { ...interceptors, workflowModules: [] },
+  };
+}
+
+/**
+ * Returns what the SDK would bundle, as data; undefined if it would bundle nothing,
+ * or if functions that are not known here take part.
+ */
+function describeSource(
+  options: ReplayWorkerOptions,
+): BundleSource | undefined {
+  const { bundlerOptions, dataConverter, interceptors, plugins } = options;
+  if (options.workflowBundle || !options.workflowsPath) return;
+  let source: BundleOptions = {
+    ...bundlerOptions,
+    workflowsPath: options.workflowsPath,
+    workflowInterceptorModules: interceptors?.workflowModules,
+    payloadConverterPath: dataConverter?.payloadConverterPath,
+    failureConverterPath: dataConverter?.failureConverterPath,
+  };
+  for (const plugin of plugins as BundlerPlugin[] ?? []) {
+    if (plugin instanceof DenoPlugin) continue;
+    source = plugin.configureBundler?.(source) ?? source;
+  }
+  return source.webpackConfigHook ? undefined : source;
+}
+
+/** Takes a `file:` URL, as of `import.meta.resolve`, where the SDK wants a path. */
+function usePaths<T extends { workflowsPath?: string }>(options: T): T {
+  const { workflowsPath } = options;
+  return workflowsPath?.startsWith("file:")
+    ? { ...options, workflowsPath: fileURLToPath(workflowsPath) }
+    : options;
+}
+
+async function requireSandbox(
+  bundle: NonNullable<WorkerOptions["workflowBundle"]>,
+) {
+  const code = "code" in bundle
+    ? bundle.code
+    : await Deno.readTextFile(bundle.codePath);
+  if (hasSandbox(code)) return;
+  throw new DenoPluginError(
+    "Cannot use the Workflow bundle: it was made without DenoPlugin; pass " +
+      '"plugins: [new DenoPlugin()]" to bundleWorkflowCode',
+  );
+}

@@ -1,0 +1,294 @@
+/**
+ * What the SDK documents of bundling, conversion, interception and replay works
+ * with the plugin, with a bundle that is made and with the same one from the cache.
+ */
+
+import { Client, WorkflowFailedError } from "@temporalio/client";
+import type { PayloadCodec } from "@temporalio/common";
+import { TestWorkflowEnvironment } from "@temporalio/testing";
+import {
+  type BundlerPlugin,
+  bundleWorkflowCode,
+  DefaultLogger,
+  Runtime,
+  Worker,
+  type WorkerOptions,
+  type WorkerPlugin,
+} from "@temporalio/worker";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { cacheFolder } from "./workflows/bundle_cache.ts";
+import { DenoPlugin, DenoPluginError } from "./mod.ts";
+import { Greeting } from "./testdata/greeting.ts";
+
+const logged: string[] = [];
+Runtime.install({
+  logger: new DefaultLogger("WARN", ({ message }) => logged.push(message)),
+  telemetryOptions: { logging: { filter: { core: "ERROR", other: "ERROR" } } },
+});
+
+const testdata = join(import.meta.dirname!, "testdata");
+const workflowsPath = join(testdata, "workflows.ts");
+const payloadConverterPath = join(testdata, "payload_converter.ts");
+const failureConverterPath = join(testdata, "failure_converter.ts");
+const interceptorModule = join(testdata, "interceptors.ts");
+const importsOs = join(testdata, "imports_os.ts");
+const path = Deno.env.get("TEMPORAL_TEST_SERVER")!;
+
+let environment: TestWorkflowEnvironment;
+
+Deno.test.beforeAll(async () => {
+  for await (const { name } of Deno.readDir(cacheFolder)) {
+    const file = join(cacheFolder, name);
+    if ((await Deno.readTextFile(file)).includes(testdata)) {
+      await Deno.remove(file);
+    }
+  }
+  environment = await TestWorkflowEnvironment.createTimeSkipping({
+    server: { executable: { type: "existing-path", path } },
+    plugins: [new DenoPlugin()],
+  });
+});
+
+Deno.test.afterAll(async () => {
+  await environment?.teardown();
+});
+
+/** Creates a Worker and executes a Workflow on it with the argument "x". */
+async function execute(
+  workflow: string,
+  options: Partial<WorkerOptions> = {},
+): Promise<{ result: unknown; isCached: boolean }> {
+  const { connection, nativeConnection } = environment;
+  const { dataConverter, taskQueue = crypto.randomUUID() } = options;
+  const client = new Client({ connection, dataConverter });
+  const worker = await Worker.create({
+    connection: nativeConnection,
+    taskQueue,
+    workflowsPath,
+    activities: { greet: (name: string) => new Greeting(name) },
+    ...options,
+  });
+  const isCached = worker.options.workflowBundle !== undefined;
+  const result = await worker.runUntil(
+    client.workflow.execute(workflow, {
+      args: ["x"],
+      taskQueue,
+      workflowId: crypto.randomUUID(),
+      // Ends one that makes no progress; time is skipped.
+      workflowExecutionTimeout: "1 minute",
+    }),
+  );
+  return { result, isCached };
+}
+
+/** Encodes payloads so that nobody else reads them. */
+const codec: PayloadCodec = {
+  async encode(payloads) {
+    return payloads.map(({ data, ...rest }) => ({
+      ...rest,
+      data: data?.map((byte) => byte ^ 42),
+    }));
+  },
+  async decode(payloads) {
+    return await this.encode(payloads);
+  },
+};
+
+/** A plugin that is not known to `DenoPlugin`. */
+const otherPlugin: BundlerPlugin & WorkerPlugin = {
+  name: "other",
+  configureBundler: (options) => ({
+    ...options,
+    workflowInterceptorModules: [interceptorModule],
+  }),
+};
+
+/** A connection's plugin, which comes after those of the Worker. */
+const laterPlugin: WorkerPlugin = {
+  name: "later",
+  configureWorker: (options) => ({
+    ...options,
+    interceptors: { workflowModules: [interceptorModule] },
+  }),
+};
+
+for (
+  const [what, workflow, options, expected] of [
+    ["a file as workflowsPath", "echo", {}, "x"],
+    ["a file: URL as workflowsPath", "echo", {
+      workflowsPath: import.meta.resolve("./testdata/workflows.ts"),
+    }, "x"],
+    ["a folder as workflowsPath", "echo", {
+      workflowsPath: join(testdata, "folder"),
+    }, "x"],
+    ["payloadConverterPath, from an Activity", "receivesGreeting", {
+      dataConverter: { payloadConverterPath },
+    }, true],
+    ["payloadConverterPath, to the Client", "returnsGreeting", {
+      dataConverter: { payloadConverterPath },
+    }, new Greeting("x")],
+    [
+      "payloadCodecs",
+      "echo",
+      { dataConverter: { payloadCodecs: [codec] } },
+      "x",
+    ],
+    ["interceptors.workflowModules", "echo", {
+      interceptors: { workflowModules: [interceptorModule] },
+    }, "<x>"],
+    ["bundlerOptions.ignoreModules", "readsHostname", {
+      workflowsPath: importsOs,
+      bundlerOptions: { ignoreModules: ["os"] },
+    }, "undefined"],
+    ["another plugin's configureBundler", "echo", {
+      plugins: [otherPlugin],
+    }, "<x>"],
+    ["a plugin that comes later", "echo", {
+      plugins: [new DenoPlugin(), laterPlugin],
+    }, "<x>"],
+    ["the plugin given twice", "echo", {
+      plugins: [new DenoPlugin(), new DenoPlugin()],
+    }, "x"],
+  ] as [string, string, Partial<WorkerOptions>, unknown][]
+) {
+  Deno.test(`DenoPlugin supports ${what}, made and cached`, async () => {
+    const first = await execute(workflow, options);
+    const second = await execute(workflow, options);
+    assertEquals([first.result, second], [
+      expected,
+      { result: expected, isCached: true },
+    ]);
+  });
+}
+
+Deno.test("DenoPlugin supports failureConverterPath, made and cached", async () => {
+  for (const _ of ["made", "cached"]) {
+    const dataConverter = { failureConverterPath };
+    const { cause } = await assertRejects(
+      () => execute("fails", { dataConverter }),
+      WorkflowFailedError,
+    );
+    assertEquals(cause?.message, "no (marked)");
+    // The stack, as with the SDK's own converter, names lines of source files.
+    assertStringIncludes(cause!.stack!, `${workflowsPath}:22:`);
+  }
+});
+
+Deno.test("DenoPlugin calls webpackConfigHook for each bundle", async () => {
+  let calls = 0;
+  const bundlerOptions: WorkerOptions["bundlerOptions"] = {
+    webpackConfigHook(config) {
+      calls++;
+      return { ...config, performance: false };
+    },
+  };
+  for (const call of [1, 2]) {
+    const { result, isCached } = await execute("echo", { bundlerOptions });
+    assertEquals([result, isCached, calls], ["x", false, call]);
+  }
+});
+
+Deno.test("DenoPlugin supports Workers with other Workflows in one process", async () => {
+  const results = await Promise.all([
+    execute("echo"),
+    execute("echo", { interceptors: { workflowModules: [interceptorModule] } }),
+    execute("readsHostname", {
+      workflowsPath: importsOs,
+      bundlerOptions: { ignoreModules: ["os"] },
+    }),
+  ]);
+  assertEquals(results.map(({ result }) => result), ["x", "<x>", "undefined"]);
+});
+
+Deno.test("DenoPlugin supports a Worker without Workflows", async () => {
+  const taskQueue = crypto.randomUUID();
+  const worker = await Worker.create({
+    connection: environment.nativeConnection,
+    taskQueue,
+    activities: { greet: (name: string) => ({ name }) },
+  });
+  const options = { activities: undefined, taskQueue };
+  const { result } = await worker.runUntil(
+    execute("receivesGreeting", options),
+  );
+  assertEquals(result, false);
+});
+
+Deno.test("DenoPlugin supports replay, made and cached", async () => {
+  const { client, nativeConnection } = environment;
+  const taskQueue = crypto.randomUUID();
+  const interceptors = { workflowModules: [interceptorModule] };
+  const worker = await Worker.create({
+    connection: nativeConnection,
+    taskQueue,
+    workflowsPath,
+    interceptors,
+  });
+  const handle = await client.workflow.start("echo", {
+    args: ["x"],
+    taskQueue,
+    workflowId: crypto.randomUUID(),
+  });
+  assertEquals(await worker.runUntil(handle.result()), "<x>");
+  const history = await handle.fetchHistory();
+  for (const _ of ["made", "cached"]) {
+    await Worker.runReplayHistory({
+      workflowsPath,
+      interceptors,
+      plugins: [new DenoPlugin()],
+      replayName: "x",
+    }, history);
+  }
+});
+
+Deno.test("DenoPlugin takes a prebuilt bundle made with it", async () => {
+  const workflowBundle = await bundleWorkflowCode({
+    workflowsPath,
+    plugins: [new DenoPlugin()],
+    logger: new DefaultLogger("ERROR"),
+  });
+  const options = { workflowsPath: undefined, workflowBundle };
+  assertEquals((await execute("echo", options)).result, "x");
+});
+
+Deno.test("DenoPlugin refuses a prebuilt bundle made without it", async () => {
+  const workflowBundle = await bundleWorkflowCode({
+    workflowsPath,
+    logger: new DefaultLogger("ERROR"),
+    webpackConfigHook: (config) => ({ ...config, target: "web" }),
+  });
+  await assertRejects(
+    () => execute("echo", { workflowsPath: undefined, workflowBundle }),
+    DenoPluginError,
+    "Cannot use the Workflow bundle: it was made without DenoPlugin; pass " +
+      '"plugins: [new DenoPlugin()]" to bundleWorkflowCode',
+  );
+});
+
+for (
+  const [what, options, message] of [
+    ["a workflowsPath that does not exist", {
+      workflowsPath: join(testdata, "missing.ts"),
+    }, `Cannot bundle Workflow code: "${join(testdata, "missing.ts")}" does`],
+    ["a payloadConverterPath that does not exist", {
+      dataConverter: { payloadConverterPath: join(testdata, "missing.ts") },
+    }, "Could not find a file at the specified payloadConverterPath"],
+    ["a payload converter without the export", {
+      dataConverter: { payloadConverterPath: failureConverterPath },
+    }, "does not have a `payloadConverter` named export"],
+    ["an interceptor module that does not exist", {
+      interceptors: { workflowModules: [join(testdata, "missing.ts")] },
+    }, "missing.ts"],
+  ] as [string, Partial<WorkerOptions>, string][]
+) {
+  Deno.test(`DenoPlugin reports ${what}`, async () => {
+    const error = await assertRejects(() => execute("echo", options), Error);
+    assertStringIncludes(error.message, message);
+    assertEquals(error.message.includes("webpack/lib"), false);
+  });
+}
+
+Deno.test("the SDK warns of no option that it ignores", () => {
+  assertEquals(logged.filter((message) => message.includes("Ignor")), []);
+});

@@ -1,0 +1,4 @@
+/** A class that JSON loses. */
+export class Greeting {
+  constructor(readonly text: string) {}
+}
