@@ -1,45 +1,31 @@
 /**
- * The starter: has the Workflow run and prints its result. The Python tutorial's
- * `run_workflow.py`.
+ * The program that starts the Workflow and prints its result. The Python
+ * tutorial's `run_workflow.py`.
  *
  * @module
  */
 
 import { Client, Connection } from "@temporalio/client";
-import { connect } from "./lib/connection.ts";
-import { interruption, orInterrupted, runProgram } from "./lib/program.ts";
-import {
-  loadSettings,
-  type Settings,
-  settingsOptions,
-} from "./lib/settings.ts";
-import { executeWorkflow } from "./lib/workflow_life.ts";
+import { clientMain } from "./cli/client.ts";
+import { printable } from "./cli/program.ts";
+import type { Settings } from "./cli/settings.ts";
 import { SayHello } from "./workflows.ts";
 
-/**
- * Runs `SayHello` for `name` under a Workflow Id and returns its result. A run
- * that goes on under that id is not started again but waited for.
- *
- * @throws {UserError} if Temporal cannot be reached or the Workflow fails
- * @throws {Interrupted} when `signal` is aborted; the Workflow goes on
- */
+/** Executes `SayHello` under a Workflow Id and returns its result. */
 export async function runWorkflow(
-  settings: Settings,
-  { name, workflowId, signal }: {
-    name: string;
-    workflowId: string;
-    signal: AbortSignal;
-  },
+  { connectionOptions, namespace, taskQueue }: Settings,
+  { name, workflowId }: { name: string; workflowId: string },
 ): Promise<string> {
-  const { namespace, taskQueue } = settings;
-  const connection = await orInterrupted(connect(Connection, settings), signal);
+  const connection = await Connection.connect(connectionOptions);
   try {
     const client = new Client({ connection, namespace });
-    return await executeWorkflow(client, SayHello, {
+    return await client.workflow.execute(SayHello, {
       args: [name],
       taskQueue,
       workflowId,
-    }, { settings, signal });
+      // If this Workflow Id is running already, wait for that Workflow Execution
+      workflowIdConflictPolicy: "USE_EXISTING",
+    });
   } finally {
     await connection.close();
   }
@@ -49,14 +35,18 @@ if (import.meta.main) {
   const options = {
     "NAME": "Whom to greet (default: Temporal)",
     "--workflow-id ID": "Workflow Id (default: hello-workflow)",
-    ...settingsOptions,
   };
-  await runProgram("deno task start [NAME]", options, async (args) => {
-    const result = await runWorkflow(loadSettings(args), {
-      name: args.NAME ?? "Temporal",
-      workflowId: args["workflow-id"] ?? "hello-workflow",
-      signal: interruption(),
-    });
-    console.log(`Result: ${result}`);
-  });
+  const defaults = { taskQueue: "hello-task-queue" };
+  await clientMain(
+    "deno task start [NAME]",
+    options,
+    defaults,
+    async (settings, args) => {
+      const result = await runWorkflow(settings, {
+        name: args.NAME ?? "Temporal",
+        workflowId: args["workflow-id"] ?? "hello-workflow",
+      });
+      console.log(`Result: ${printable(result)}`);
+    },
+  );
 }

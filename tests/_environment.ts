@@ -1,82 +1,106 @@
 /**
- * What the tests share: an environment, a Workflow bundle, and a way to run
- * `SayHello`. The Python tutorial's `conftest.py`.
+ * What the tests share. The Python tutorial's `conftest.py`.
  *
- * Like there, an option says which environment: `deno test -P --
- * --workflow-environment local`, where the default is `time-skipping`.
- *
- * Deno's sanitizers of tests stay off: what the SDK keeps from one test to the
- * next, a timer of ten seconds for each Worker and its listeners for signals, they
- * take for leaks. They find nothing else.
+ * `deno test -P -- --workflow-environment local` runs the tests on a full server,
+ * `--workflow-environment HOST:PORT` on one that is running.
  *
  * @module
  */
 
 import type { WorkflowHandle } from "@temporalio/client";
 import { TestWorkflowEnvironment } from "@temporalio/testing";
-import { Worker, type WorkerOptions } from "@temporalio/worker";
-import type * as activities from "../activities.ts";
-import { readArguments } from "../lib/arguments.ts";
-import { workflowBundle } from "../lib/bundle.ts";
+import {
+  DefaultLogger,
+  type NativeConnectionPlugin,
+  Runtime,
+  Worker,
+  type WorkerOptions,
+  type WorkerPlugin,
+} from "@temporalio/worker";
+import { readArguments } from "../cli/arguments.ts";
+import { DenoPlugin } from "../plugin/mod.ts";
 import { SayHello } from "../workflows.ts";
-import { resultOf } from "./_outcome.ts";
-import "./_quiet.ts";
+import { TimeLimitPlugin } from "./_time_limit.ts";
+
+// Many tests expect failures, which the SDK would log.
+Runtime.install({
+  logger: new DefaultLogger("ERROR", () => {}),
+  telemetryOptions: { logging: { filter: { core: "ERROR", other: "ERROR" } } },
+});
+
+/** Runs Workflows in the test's own thread: starting another takes longer. */
+class SameThreadPlugin implements NativeConnectionPlugin, WorkerPlugin {
+  readonly name = "SameThreadPlugin";
+
+  configureWorker(options: WorkerOptions): WorkerOptions {
+    return {
+      debugMode: true,
+      // Debugging would take away the time limit on endless loops.
+      ...{ isolateExecutionTimeout: "5 seconds" },
+      ...options,
+    };
+  }
+}
+
+/** Plugins of a test environment. */
+export const plugins = [
+  new SameThreadPlugin(),
+  new TimeLimitPlugin(),
+  new DenoPlugin(),
+];
+
+/** The time-skipping test server; undefined if the SDK is to download it. */
+export const timeSkippingServer = findExecutable(
+  "TEMPORAL_TEST_SERVER",
+  ".test-server",
+);
 
 const { "workflow-environment": kind = "time-skipping" } = readArguments(
   Deno.args,
   { "--workflow-environment KIND": "time-skipping, local or HOST:PORT" },
 );
 
-const bundle = await workflowBundle();
-
 /** Whether the environment skips time; the others take as long as it takes. */
 export const skipsTime = kind === "time-skipping";
 
-/** The environment of this file's tests, once they run. */
-export let environment: TestWorkflowEnvironment;
-
-Deno.test.beforeAll(async () => {
-  environment = await createEnvironment();
-});
-
-Deno.test.afterAll(async () => {
-  await environment?.teardown();
-});
-
-async function createEnvironment(): Promise<TestWorkflowEnvironment> {
-  if (skipsTime) {
-    return await TestWorkflowEnvironment.createTimeSkipping({
-      server: await existing("test-server"),
-    });
-  }
+/** Creates the environment of `--workflow-environment`, if it skips no time. */
+export async function createOtherEnvironment(): Promise<
+  TestWorkflowEnvironment | undefined
+> {
+  if (skipsTime) return;
   if (kind === "local") {
-    return await TestWorkflowEnvironment.createLocal({
-      server: await existing("dev-server"),
-    });
+    const server = findExecutable("TEMPORAL_CLI", ".dev-server");
+    return await TestWorkflowEnvironment.createLocal({ server, plugins });
   }
   if (/:\d+$/.test(kind)) {
     return await TestWorkflowEnvironment.createFromExistingServer({
       address: kind,
+      plugins,
     });
   }
   throw new Error(
-    `--workflow-environment is "${kind}", not time-skipping, local or HOST:PORT`,
+    `Cannot test in environment "${kind}": use time-skipping, local or HOST:PORT`,
   );
 }
 
-/** Names a server's executable, which is got first if need be. */
-async function existing(kind: "dev-server" | "test-server") {
-  const { success, stdout } = await new Deno.Command("deno", {
-    args: ["run", "-q", "-P=server", "dev/servers.ts", kind],
-    stdout: "piped",
-    stderr: "inherit",
-  }).output();
-  if (!success) throw new Error(`There is no ${kind} to be had, see above`);
-  const path = new TextDecoder().decode(stdout).trim();
-  return { executable: { type: "existing-path", path } } as const;
+/** The environment of a file's tests; {@linkcode useEnvironment} creates it. */
+export let environment: TestWorkflowEnvironment;
+
+/** Creates {@linkcode environment} before the file's tests, and ends it after them. */
+export function useEnvironment() {
+  Deno.test.beforeAll(async () => {
+    environment = await createOtherEnvironment() ??
+      await TestWorkflowEnvironment.createTimeSkipping({
+        server: timeSkippingServer,
+        plugins,
+      });
+  });
+  Deno.test.afterAll(async () => {
+    await environment?.teardown();
+  });
 }
 
-/** A Worker with these Activities, on a Task Queue of its own if none is named. */
+/** Creates a Worker for `workflows.ts` on a Task Queue, by default one of its own. */
 export async function createWorker(
   activities: WorkerOptions["activities"],
   taskQueue: string = crypto.randomUUID(),
@@ -84,19 +108,15 @@ export async function createWorker(
   return await Worker.create({
     connection: environment.nativeConnection,
     taskQueue,
-    workflowBundle: bundle,
+    workflowsPath: import.meta.resolve("../workflows.ts"),
     activities,
-    // With no Workflow kept between its tasks, each task replays the history:
-    // Workflow code that is not deterministic fails here.
+    // With no Workflow Execution cached, each Workflow Task replays the Event
+    // History: Workflow code that is not deterministic fails.
     maxCachedWorkflows: 0,
-    // In this thread: to start one takes longer than most tests. It would take
-    // away the limit on endless loops, too.
-    debugMode: true,
-    ...{ isolateExecutionTimeout: "5 seconds" },
   });
 }
 
-/** Starts `SayHello` for `name` under an id of its own. */
+/** Starts `SayHello` under a Workflow Id of its own. */
 export async function startSayHello(
   name: string,
   taskQueue: string,
@@ -108,18 +128,29 @@ export async function startSayHello(
   });
 }
 
-/**
- * Runs `SayHello` for `name` on a Worker of its own, with these Activities, and
- * returns its result; `meanwhile` may do something to it.
- */
-export async function sayHello(
-  name: string,
-  implementation: typeof activities,
-  meanwhile?: (handle: WorkflowHandle<typeof SayHello>) => Promise<unknown>,
+/** Executes `SayHello` for "World" on a Worker with these Activities. */
+export async function executeSayHello(
+  activities: WorkerOptions["activities"],
 ): Promise<string> {
-  const worker = await createWorker(implementation);
+  const worker = await createWorker(activities);
   return await worker.runUntil(async () => {
-    const handle = await startSayHello(name, worker.options.taskQueue);
-    return await resultOf(handle, meanwhile?.(handle));
+    const handle = await startSayHello("World", worker.options.taskQueue);
+    return await handle.result();
   });
+}
+
+/** The server that `deno task test` located, now or in an earlier run. */
+function findExecutable(variable: string, file: string) {
+  const path = Deno.env.get(variable) ?? readOptional(file);
+  return path
+    ? { executable: { type: "existing-path", path } } as const
+    : undefined;
+}
+
+function readOptional(file: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(`node_modules/${file}`);
+  } catch {
+    // Then the SDK downloads the server.
+  }
 }

@@ -4,7 +4,7 @@ import { MockActivityEnvironment } from "@temporalio/testing";
 import { assertEquals } from "@std/assert";
 import { say_hello } from "../activities.ts";
 
-Deno.test("say_hello greets whom it is given", async () => {
+Deno.test("say_hello returns a greeting", async () => {
   const environment = new MockActivityEnvironment();
   assertEquals(await environment.run(say_hello, "World"), "Hello, World!");
 });

@@ -1,30 +1,26 @@
-/** Workflow code must go on with the histories that earlier code has begun. */
+/** Workflow code has to make the decisions that recorded Event Histories hold. */
 
 import { DeterminismViolationError } from "@temporalio/workflow";
 import { Worker } from "@temporalio/worker";
 import { assertRejects } from "@std/assert";
-import { join } from "node:path";
-import { workflowBundle } from "../lib/bundle.ts";
-import "./_quiet.ts";
+import { plugins } from "./_environment.ts";
 
-const { code } = await workflowBundle();
+const folder = `${import.meta.dirname}/histories`;
+const workflowsPath = import.meta.resolve("../workflows.ts");
 
-/** Replays a history of `histories/` with the code of a bundle. */
-async function replay(file: string, code: string) {
-  const path = join(import.meta.dirname!, "histories", file);
-  const history = JSON.parse(await Deno.readTextFile(path));
-  await Worker.runReplayHistory({ workflowBundle: { code } }, history);
-}
+for (const { name } of Deno.readDirSync(folder)) {
+  if (!name.endsWith(".json")) continue;
+  const text = await Deno.readTextFile(`${folder}/${name}`);
 
-for (const file of ["deno.json", "python.json"]) {
-  Deno.test(`the history in ${file} replays`, async () => {
-    await replay(file, code);
+  Deno.test(`Workflow code replays ${name}`, async () => {
+    const history = JSON.parse(text);
+    await Worker.runReplayHistory({ workflowsPath, plugins }, history);
   });
 
-  Deno.test(`the history in ${file} does not replay with another Activity`, async () => {
-    const changed = code.replaceAll("say_hello", "say_goodbye");
+  Deno.test(`Workflow code does not replay ${name} with another Activity`, async () => {
+    const history = JSON.parse(text.replaceAll("say_hello", "say_goodbye"));
     await assertRejects(
-      () => replay(file, changed),
+      () => Worker.runReplayHistory({ workflowsPath, plugins }, history),
       DeterminismViolationError,
       "say_goodbye",
     );

@@ -4,20 +4,64 @@
  * @module
  */
 
+import { TestWorkflowEnvironment } from "@temporalio/testing";
+import { Worker } from "@temporalio/worker";
 import { assertEquals } from "@std/assert";
 import * as activities from "../activities.ts";
-import { sayHello } from "./_environment.ts";
+import { SayHello } from "../workflows.ts";
+import {
+  createOtherEnvironment,
+  plugins,
+  timeSkippingServer as server,
+} from "./_environment.ts";
 
-Deno.test("SayHello greets with the Activity", async () => {
-  assertEquals(await sayHello("World", activities), "Hello, World!");
+let environment: TestWorkflowEnvironment;
+
+Deno.test.beforeAll(async () => {
+  environment = await createOtherEnvironment() ??
+    await TestWorkflowEnvironment.createTimeSkipping({ server, plugins });
 });
 
-Deno.test("SayHello greets with a mock in the Activity's place", async () => {
-  const mocks = {
-    say_hello: async (name: string) => `Hello, ${name} from mocked activity!`,
-  };
-  assertEquals(
-    await sayHello("World", mocks),
-    "Hello, World from mocked activity!",
+Deno.test.afterAll(async () => {
+  await environment?.teardown();
+});
+
+Deno.test("SayHello returns the Activity's greeting", async () => {
+  const { client, nativeConnection } = environment;
+  const taskQueue = crypto.randomUUID();
+  const worker = await Worker.create({
+    connection: nativeConnection,
+    taskQueue,
+    workflowsPath: import.meta.resolve("../workflows.ts"),
+    activities,
+  });
+  const result = await worker.runUntil(
+    client.workflow.execute(SayHello, {
+      args: ["World"],
+      taskQueue,
+      workflowId: crypto.randomUUID(),
+    }),
   );
+  assertEquals(result, "Hello, World!");
+});
+
+Deno.test("SayHello returns the greeting of a mocked Activity", async () => {
+  const { client, nativeConnection } = environment;
+  const taskQueue = crypto.randomUUID();
+  const worker = await Worker.create({
+    connection: nativeConnection,
+    taskQueue,
+    workflowsPath: import.meta.resolve("../workflows.ts"),
+    activities: {
+      say_hello: async (name: string) => `Hello, ${name} from mocked activity!`,
+    },
+  });
+  const result = await worker.runUntil(
+    client.workflow.execute(SayHello, {
+      args: ["World"],
+      taskQueue,
+      workflowId: crypto.randomUUID(),
+    }),
+  );
+  assertEquals(result, "Hello, World from mocked activity!");
 });

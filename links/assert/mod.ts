@@ -47,3 +47,22 @@ export const assertInstanceOf: <T extends abstract new (...args: any[]) => any>(
   type: T,
   message?: string,
 ) => asserts actual is InstanceType<T> = std.assertInstanceOf;
+
+/** Throws unless `actual` is less than `expected`. */
+export const assertLess: <T>(actual: T, expected: T, message?: string) => void =
+  std.assertLess;
+
+/** Throws unless `actual` is truthy. */
+export const assert: (
+  actual: unknown,
+  message?: string,
+) => asserts actual = std.assert;
+
+/** Throws unless `run` throws an error of `type` that contains `text`; returns it. */
+export const assertThrows: <E extends Error>(
+  run: () => unknown,
+  // deno-lint-ignore no-explicit-any
+  type: abstract new (...args: any[]) => E,
+  text?: string,
+  message?: string,
+) => E = std.assertThrows;

@@ -49,7 +49,7 @@ export function readArguments<O extends Options>(
   const rest = parsed._ as string[];
   const argument = names.find((name) => !name.startsWith("--"));
   if (rest.length > (argument ? 1 : 0)) {
-    throw new UsageError(`One argument too many: "${rest.at(-1)}"`);
+    throw new UsageError(`Unexpected argument "${rest.at(-1)}"`);
   }
   return { ...parsed, ...argument && { [argument]: rest[0] } } as Arguments<O>;
 }
@@ -62,7 +62,9 @@ export function readArguments<O extends Options>(
 export function readNumber(option: string, value: string): number {
   const number = Number(value);
   if (number >= 0) return number;
-  throw new UsageError(`"${option}" is "${value}", not a number from 0 on`);
+  throw new UsageError(
+    `Cannot use "${value}" for "${option}": not a number, or negative`,
+  );
 }
 
 /** Returns what `--help` prints for a command. */

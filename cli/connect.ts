@@ -1,0 +1,86 @@
+/**
+ * What can be said of a Temporal Service before and after a program connects.
+ *
+ * @module
+ */
+
+import { UserError } from "./errors.ts";
+import type { Settings } from "./settings.ts";
+
+/**
+ * Finds out at once that nothing listens at a local address, where the SDK would
+ * try for seconds.
+ *
+ * @throws {UserError} if nothing listens, or this program may not connect
+ */
+export async function probeServer({ connectionOptions }: Settings) {
+  const { address } = connectionOptions;
+  const { state } = Deno.permissions.querySync({ name: "net", host: address });
+  if (state !== "granted") {
+    throw new UserError(
+      `Cannot connect to "${address}": the permission "net" is missing; add ` +
+        'the host to "start" in deno.json',
+    );
+  }
+  if (!isLocal(address)) return;
+  try {
+    (await Deno.connect(endpoint(address))).close();
+  } catch (error) {
+    throw connectError(error, address);
+  }
+}
+
+/** Describes why a program is not connected to the Temporal Service. */
+export function connectError(error: unknown, address: string): UserError {
+  const advice = isLocal(address)
+    ? 'start one with "deno task server", or pass --address'
+    : "check the address, TLS and the API key";
+  return new UserError(
+    `Cannot connect to a Temporal Service at "${address}": ` +
+      `${reason(error as Error)}; ${advice}`,
+    { cause: error },
+  );
+}
+
+/** The SDK passes on what its core and gRPC print: the reason is deep in it. */
+function reason(error: Error & { details?: string }): string {
+  const { details, message } = error.cause instanceof Error
+    ? error.cause as typeof error
+    : error;
+  if (/before the deadline|[Tt]imed? ?out/.test(message)) return "no answer";
+  if (message.includes("dns error")) return "no such host";
+  if (/^connection refused/i.test(message)) return "connection refused";
+  return details || (/message: "(.+?)"/.exec(message)?.[1] ?? message);
+}
+
+/**
+ * Returns the address of a Workflow Execution in the Web UI of a local dev server,
+ * which listens 1000 ports above the Temporal Service; undefined if nothing does.
+ */
+export async function webUiPage(
+  { connectionOptions: { address }, namespace }: Settings,
+  workflowId: string,
+  runId: string,
+): Promise<string | undefined> {
+  if (!isLocal(address)) return;
+  const { hostname, port } = endpoint(address);
+  const webUi = { hostname, port: port + 1000 };
+  try {
+    (await Deno.connect(webUi)).close();
+  } catch {
+    return;
+  }
+  const path = ["namespaces", namespace, "workflows", workflowId, runId];
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  return `http://${host}:${webUi.port}/` +
+    path.map(encodeURIComponent).join("/");
+}
+
+function isLocal(address: string): boolean {
+  return /^(localhost|127\.0\.0\.1|\[::1\]):/i.test(address);
+}
+
+function endpoint(address: string) {
+  const [, hostname, port] = /^\[?(.+?)\]?:(\d+)$/.exec(address)!;
+  return { hostname, port: Number(port) };
+}

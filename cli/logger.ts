@@ -1,0 +1,149 @@
+/**
+ * What a Worker logs, and where it serves its metrics.
+ *
+ * @module
+ */
+
+import {
+  DefaultLogger,
+  type LogEntry,
+  type LogLevel,
+  type LogMetadata,
+  makeTelemetryFilterString,
+  Runtime,
+} from "@temporalio/worker";
+import { escapeControls, UserError } from "./errors.ts";
+
+const logLevels = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"] as const;
+
+/** The part of the SDK's core that logs each call it has to repeat. */
+const retries = "temporalio_client::retry";
+
+/** Attributes that the SDK adds to each entry, for which a line has no room. */
+const sdkAttributes = new Set(
+  ("activityId activityType attempt durationMs error isLocal namespace runId " +
+    "sdkComponent spanContexts target taskQueue taskToken workflowId " +
+    "workflowRunId workflowType").split(" "),
+);
+
+/** Options of {@linkcode installRuntime}. */
+export interface RuntimeOptions {
+  /** Called when a call to the Temporal Service fails and is repeated. */
+  onRetry: () => void;
+  /** `text`, a line each, or `json`, an object each (default: text). */
+  logFormat?: string;
+  /** Where to serve metrics for Prometheus, as `IP:PORT`. */
+  metricsAddress?: string;
+}
+
+/**
+ * Sets up the SDK's runtime. By default it logs what Workflows and Activities log
+ * from INFO on, and what the SDK logs from WARN on; `LOG_LEVEL` sets both.
+ *
+ * @throws {UserError} if there is no such level, format or address
+ */
+export function installRuntime(options: RuntimeOptions) {
+  const { logFormat = "text", metricsAddress, onRetry } = options;
+  const wanted = Deno.env.get("LOG_LEVEL");
+  const level = logLevels.find((level) => level === wanted?.toUpperCase());
+  if (wanted && !level) {
+    throw new UserError(
+      `Cannot log at LOG_LEVEL "${wanted}": use ${logLevels.join(", ")}`,
+    );
+  }
+  const format = { text: formatText, json: formatJson }[logFormat];
+  if (!format) {
+    throw new UserError(
+      `Cannot use log format "${logFormat}": use text or json`,
+    );
+  }
+  const logger = new WorkerLogger(level, onRetry, format);
+  const core = level ?? "WARN";
+  const filter = makeTelemetryFilterString({ core, other: "ERROR" });
+  try {
+    Runtime.install({
+      logger,
+      telemetryOptions: {
+        // Without "forward", the core prints its logs itself.
+        logging: { filter: `${filter},${retries}=DEBUG`, forward: {} },
+        ...metricsAddress &&
+          { metrics: { prometheus: { bindAddress: metricsAddress } } },
+      },
+    });
+  } catch (error) {
+    if (!metricsAddress) throw error;
+    throw new UserError(
+      `Cannot serve metrics at "${metricsAddress}": ` +
+        `${(error as Error).message}; pass IP:PORT`,
+    );
+  }
+}
+
+/** Logs what is wanted, and looks no further at the rest, which is most. */
+class WorkerLogger extends DefaultLogger {
+  readonly #minimum: { application: number; sdk: number };
+  readonly #onRetry: () => void;
+
+  constructor(
+    level: LogLevel | undefined,
+    onRetry: () => void,
+    format: (entry: LogEntry) => string,
+  ) {
+    super("TRACE", (entry) => console.error(format(entry)));
+    this.#minimum = {
+      application: logLevels.indexOf(level ?? "INFO"),
+      sdk: logLevels.indexOf(level ?? "WARN"),
+    };
+    this.#onRetry = onRetry;
+  }
+
+  override log(level: LogLevel, message: string, meta?: LogMetadata) {
+    if (meta?.target === retries) return this.#onRetry();
+    const { application, sdk } = this.#minimum;
+    const component = meta?.sdkComponent;
+    const isApplication = component === "activity" || component === "workflow";
+    const minimum = isApplication ? application : sdk;
+    // The program reports in its own words why the Worker failed.
+    if (logLevels.indexOf(level) >= minimum && message !== "Worker failed") {
+      super.log(level, message, meta);
+    }
+  }
+}
+
+/** Time, level, message, whose it is, its own attributes, and an error's stack. */
+export function formatText(
+  { level, message, meta = {}, ...entry }: LogEntry,
+): string {
+  const { activityType, error, workflowId } = meta;
+  const subjects = [
+    activityType && ` Activity "${activityType}"`,
+    workflowId && ` Workflow "${workflowId}"`,
+  ].filter(Boolean).join(",");
+  const attributes = Object.entries(meta)
+    .filter(([key, value]) => !sdkAttributes.has(key) && value !== undefined)
+    .map(([key, value]) => ` ${key}=${toJson(value)}`);
+  // Of another realm, an error of Workflow code is no instance of Error.
+  const stack = error?.stack ? `\n${error.stack}` : "";
+  const line = `${time(entry)} ${level} ${message}${subjects}`;
+  return escapeControls(line + attributes.join("") + stack, /\n/);
+}
+
+/** All attributes, as one object. */
+export function formatJson(
+  { level, message, meta, ...entry }: LogEntry,
+): string {
+  return toJson({ time: time(entry), level, message, ...meta });
+}
+
+function time({ timestampNanos }: Pick<LogEntry, "timestampNanos">): string {
+  return new Date(Number(timestampNanos / 1_000_000n)).toISOString();
+}
+
+function toJson(value: unknown): string {
+  return JSON.stringify(value, (_, value) => {
+    if (typeof value === "bigint") return value.toString();
+    if (typeof value?.stack !== "string") return value;
+    const { name, message, stack } = value;
+    return { ...value, name, message, stack };
+  });
+}

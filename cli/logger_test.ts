@@ -1,0 +1,47 @@
+import { assertEquals } from "@std/assert";
+import { formatJson, formatText } from "./logger.ts";
+
+const error = new TypeError("no\x1b[2J");
+error.stack = `${error}\n    at here`;
+
+const entry = {
+  level: "WARN" as const,
+  message: "Activity failed",
+  timestampNanos: 1_000_000_000n,
+  meta: {
+    activityType: "say_hello",
+    attempt: 2,
+    count: 3n,
+    error,
+    sdkComponent: "worker",
+    workflowId: "hello-workflow",
+  },
+};
+
+Deno.test("formatText() prints a line, and an error's stack", () => {
+  assertEquals(
+    formatText(entry),
+    '1970-01-01T00:00:01.000Z WARN Activity failed Activity "say_hello", ' +
+      'Workflow "hello-workflow" count="3"\n' +
+      "TypeError: no\\u001b[2J\n    at here",
+  );
+});
+
+Deno.test("formatJson() prints all attributes as one object", () => {
+  const { error: printed, ...rest } = JSON.parse(formatJson(entry));
+  assertEquals([printed.name, printed.message, printed.stack], [
+    "TypeError",
+    error.message,
+    error.stack,
+  ]);
+  assertEquals(rest, {
+    time: "1970-01-01T00:00:01.000Z",
+    level: "WARN",
+    message: "Activity failed",
+    activityType: "say_hello",
+    attempt: 2,
+    count: "3",
+    sdkComponent: "worker",
+    workflowId: "hello-workflow",
+  });
+});

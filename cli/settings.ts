@@ -1,0 +1,136 @@
+/**
+ * Where the Temporal Service is. Worker and Client read it from one place, so that
+ * they cannot disagree.
+ *
+ * @module
+ */
+
+import type { ConnectionPlugin } from "@temporalio/client";
+import type { NativeConnectionPlugin } from "@temporalio/worker";
+import {
+  type ClientConnectConfig,
+  loadClientConfigProfile,
+  toClientOptions,
+} from "@temporalio/envconfig";
+import { UserError } from "./errors.ts";
+
+/** How long the Temporal Service may take for its first answer. */
+export const CONNECT_TIMEOUT_MS = 5_000;
+
+const defaultAddress = "localhost:7233";
+
+/** What a program needs to know of the Temporal Service. */
+export interface Settings {
+  /** Options for both kinds of connection. */
+  connectionOptions: ClientConnectConfig["connectionOptions"] & {
+    address: string;
+    connectTimeout: number;
+    plugins?: (ConnectionPlugin & NativeConnectionPlugin)[];
+  };
+  /** The Namespace, which has to exist. */
+  namespace: string;
+  /** The Task Queue that the Worker polls and the Client names. */
+  taskQueue: string;
+}
+
+/** Command line flags that change settings. */
+export interface SettingsFlags {
+  /** Task Queue. */
+  "task-queue"?: string;
+  /** `host:port`, or `host`. */
+  address?: string;
+  /** Namespace. */
+  namespace?: string;
+  /** Name of a profile in the configuration file. */
+  profile?: string;
+}
+
+/** Returns the command line options for {@linkcode SettingsFlags}. */
+export function settingsOptions(taskQueue: string) {
+  return {
+    "--task-queue NAME": `Task Queue (default: ${taskQueue})`,
+    "--address HOST:PORT": `Temporal Service (default: ${defaultAddress})`,
+    "--namespace NAME": "Namespace (default: default)",
+    "--profile NAME": "Profile in Temporal's configuration file",
+  };
+}
+
+/**
+ * Returns the settings: from the command line, then from the environment
+ * (`TEMPORAL_ADDRESS` and so on), then from a profile in the configuration file of
+ * the `temporal` CLI.
+ *
+ * @throws {UserError} naming the file or the key that is wrong
+ */
+export function loadSettings(
+  flags: SettingsFlags & { "task-queue": string },
+): Settings {
+  const { connectionOptions, namespace } = loadProfile(flags.profile);
+  const address = flags.address || connectionOptions.address || defaultAddress;
+  return {
+    connectionOptions: {
+      ...connectionOptions,
+      address: completeAddress(address),
+      connectTimeout: CONNECT_TIMEOUT_MS,
+    },
+    namespace: flags.namespace || namespace || "default",
+    taskQueue: flags["task-queue"],
+  };
+}
+
+/** Loads what the SDK's `loadClientConnectConfig` does, but ignores no mistake. */
+function loadProfile(name?: string): ClientConnectConfig {
+  // An empty variable counts as not set, except where it removes a header.
+  const variables = Object.fromEntries(
+    Object.entries(Deno.env.toObject()).filter(([name, value]) =>
+      value || name.startsWith("TEMPORAL_GRPC_META_")
+    ),
+  );
+  const file = variables.TEMPORAL_CONFIG_FILE;
+  try {
+    if (file) Deno.statSync(file);
+    const profile = loadClientConfigProfile({
+      profile: name,
+      overrideEnvVars: variables,
+    });
+    if (!profile.tls?.clientCert !== !profile.tls?.clientKey) {
+      throw new Error("TLS needs both a client certificate and its key");
+    }
+    return toClientOptions(profile);
+  } catch (error) {
+    throw new UserError(
+      `Cannot load settings: ${explain(error as Error, file)}`,
+      { cause: error },
+    );
+  }
+}
+
+function explain(error: Error & { line?: number }, file?: string): string {
+  const where = `"${file ?? "temporal.toml"}"`;
+  if (error instanceof Deno.errors.NotFound) return `${where} does not exist`;
+  if (error instanceof Deno.errors.NotCapable) {
+    return `${error.message}; add it to "-R" of the task in deno.json`;
+  }
+  if (error.line) return `${where}, line ${error.line}: ${firstLine(error)}`;
+  // What the SDK throws for a file without any profile.
+  if (error instanceof TypeError) return `${where} has no [profile.NAME] table`;
+  return firstLine(error);
+}
+
+function firstLine({ message }: Error): string {
+  return message.split("\n")[0];
+}
+
+/** Adds the default port and refuses what is not `host:port`. */
+function completeAddress(address: string): string {
+  const match = /^(?:[\w.-]{1,253}|\[[\da-f:.]+\])(?::(\d{1,5}))?$/i
+    .exec(address);
+  const port = Number(match?.[1] ?? 7233);
+  if (!match || port < 1 || port > 65_535) {
+    throw new UserError(
+      `Cannot use address "${address.slice(0, 300)}": write HOST:PORT, ` +
+        "such as localhost:7233 or [::1]:7233",
+    );
+  }
+  return match[1] ? address : `${address}:${port}`;
+}
