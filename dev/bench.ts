@@ -1,39 +1,31 @@
 /**
  * Measures the application (the task `bench`): how soon a Worker polls, how long a
- * Workflow takes, how many run in a second, and what the Worker needs for it.
+ * Workflow takes, how many run in a second, and what the Worker uses for it.
+ * Processor time and memory are measured on Linux only.
  *
  * @module
  */
 
 import { Client, Connection } from "@temporalio/client";
 import { join } from "node:path";
-import { readNumber } from "../lib/arguments.ts";
-import { UserError } from "../lib/errors.ts";
-import { interruption, orInterrupted, runProgram } from "../lib/program.ts";
-import { type DevServer, hasFreePorts, startDevServer } from "./dev_server.ts";
-import { isRight, Load } from "./load.ts";
-import {
-  describe,
-  describeMachine,
-  draw,
-  type Figure,
-  type Figures,
-  type LoadFigures,
-} from "./bench_report.ts";
-import { findPort, type Program, runTask } from "./processes.ts";
-import { root } from "./project.ts";
-import { median } from "./table.ts";
+import { readNumber } from "../cli/arguments.ts";
+import { UserError } from "../cli/errors.ts";
+import { abortable, interruption, runProgram } from "../cli/program.ts";
+import { type DevServer, startDevServer } from "./servers/dev_server.ts";
+import { isCorrect, Load } from "./shared/load.ts";
+import { type Program, startTask } from "./shared/processes.ts";
+import { root } from "./shared/project.ts";
+import { formatTable, median } from "./shared/table.ts";
 
-const bundle = join(root, "node_modules/.cache/workflow-bundle.json");
+const bundles = join(root, "node_modules", ".cache", "temporal-on-deno");
 
 const options = {
   "--workflows NUMBER": "How many run for the memory figures (default: 10000)",
-  "--runs NUMBER": "How often the other figures are measured (default: 3)",
-  "--json": "Print the figures as JSON",
-  "--svg FILE": "Draw them in a file, too",
+  "--runs NUMBER": "How often to measure the other figures (default: 3)",
+  "--quick": "Measure one Worker with 20 Workflows open, and no memory",
 };
 
-/** The measuring, on a server of its own. */
+/** Measures on a server of its own. */
 class Bench {
   readonly #client: Client;
   readonly #server: DevServer;
@@ -45,129 +37,124 @@ class Bench {
     this.#signal = signal;
   }
 
-  /** Starts `run_worker.ts` as its task does, and waits until it polls. */
+  /** Starts a Worker and waits until it polls. */
   async #startWorker(): Promise<Program> {
     this.#signal.throwIfAborted();
-    const worker = runTask("worker", {
-      env: { TEMPORAL_ADDRESS: this.#server.address },
-    });
+    const worker = startTask("worker", ["--address", this.#server.address]);
     await worker.prints("Worker polls");
     return worker;
   }
 
-  async #timeStartUp(): Promise<number> {
+  /** Runs Workflows; returns their latencies and the time of all together. */
+  async #run(concurrency: number, total: number) {
     const begin = performance.now();
-    await using _worker = await this.#startWorker();
-    return performance.now() - begin;
+    const load = new Load(this.#client, concurrency, total);
+    await abortable(load.ended, this.#signal);
+    const wrong = load.executions.find((execution) => !isCorrect(execution));
+    if (wrong) {
+      throw new UserError(`Cannot measure: a Workflow has "${wrong.outcome}"`);
+    }
+    const seconds = (performance.now() - begin) / 1000;
+    return { latencies: load.executions.map((one) => one.latency!), seconds };
   }
 
-  /** Measures how long a Worker takes until it polls. */
-  async startUp(runs: number): Promise<Figures["startUp"]> {
-    const first: number[] = [];
+  /** Milliseconds from the command until the Worker polls. */
+  async startUp(runs: number): Promise<string> {
+    const time = async () => {
+      const begin = performance.now();
+      await using _worker = await this.#startWorker();
+      return performance.now() - begin;
+    };
+    const changed: number[] = [];
     const unchanged: number[] = [];
     for (let run = 0; run < runs; run++) {
-      await Deno.remove(bundle).catch(() => {});
-      first.push(await this.#timeStartUp());
-      unchanged.push(await this.#timeStartUp());
+      await Deno.remove(bundles, { recursive: true }).catch(() => {});
+      changed.push(await time());
+      unchanged.push(await time());
     }
-    return { first: figure(first), unchanged: figure(unchanged) };
+    return formatTable([
+      ["From the command until the Worker polls", "ms"],
+      ["Workflow code has changed", formatRange(changed)],
+      ["Workflow code is unchanged", formatRange(unchanged)],
+    ]);
   }
 
-  /** Runs so many Workflows and returns them, and the seconds that it took. */
-  async #run(inFlight: number, total: number) {
-    const begin = performance.now();
-    const load = new Load(this.#client, inFlight, total);
-    await orInterrupted(load.ended(), this.#signal);
-    const wrong = load.flights.find((flight) => !isRight(flight));
-    if (wrong) throw new UserError(`A Workflow came to "${wrong.outcome}"`);
-    const seconds = (performance.now() - begin) / 1000;
-    return { flights: load.flights, seconds };
-  }
-
-  /** Measures Workflows with some Workers, and some of them in flight at a time. */
-  async load(
-    workers: number,
-    inFlight: number,
-    runs: number,
-  ): Promise<LoadFigures> {
+  /** Returns a row of figures for some Workers and some Workflows at a time. */
+  async load(workers: number, concurrency: number, runs: number) {
+    console.error(`Workers: ${workers}, open Workflows: ${concurrency} …`);
     await using stack = new AsyncDisposableStack();
-    const programs: Program[] = [];
+    const pids: number[] = [];
     for (let number = 0; number < workers; number++) {
-      programs.push(stack.use(await this.#startWorker()));
+      pids.push(childOf(stack.use(await this.#startWorker()).pid));
     }
-    await this.#run(inFlight, 100); // warms up
-    const total = inFlight === 1 ? 50 : 400;
-    const perSecond: number[] = [];
-    const latency: number[] = [];
-    const workerCpu: number[] = [];
-    const serverCpu: number[] = [];
-    const cpuOfWorkers = () => sum(programs.map(({ pid }) => cpuTime(pid)));
+    await this.#run(concurrency, 100); // warms up
+    const total = concurrency === 1 ? 50 : 400;
+    const columns: number[][] = [[], [], [], []];
+    const cpuTimes = () => [
+      pids.map(cpuTime).reduce((a, b) => a + b),
+      cpuTime(this.#server.pid),
+    ];
     for (let run = 0; run < runs; run++) {
-      const before = [cpuOfWorkers(), cpuTime(this.#server.pid)];
-      const { flights, seconds } = await this.#run(inFlight, total);
-      perSecond.push(total / seconds);
-      latency.push(median(flights.map(({ duration }) => duration!)));
-      workerCpu.push((cpuOfWorkers() - before[0]) / total);
-      serverCpu.push((cpuTime(this.#server.pid) - before[1]) / total);
+      const before = cpuTimes();
+      const { latencies, seconds } = await this.#run(concurrency, total);
+      const cpu = cpuTimes().map((time, index) => time - before[index]);
+      const figures = [
+        total / seconds,
+        median(latencies),
+        ...cpu.map((time) => time / total),
+      ];
+      figures.forEach((figure, index) => columns[index].push(figure));
     }
-    return {
-      workers,
-      inFlight,
-      perSecond: figure(perSecond),
-      latency: figure(latency),
-      workerCpu: figure(workerCpu),
-      serverCpu: figure(serverCpu),
-    };
+    return [workers, concurrency, ...columns.map((c) => formatRange(c))];
   }
 
-  /** Measures a Worker's memory, and its processor time, as Workflows add up. */
-  async memory(total: number): Promise<Figures["memory"]> {
+  /** One Worker's memory and processor time as Workflows add up. */
+  async memory(total: number): Promise<string> {
     await using worker = await this.#startWorker();
-    const figures = [{
-      workflows: 0,
-      megabytes: memory(worker.pid),
-      workerCpu: 0,
-    }];
+    const pid = childOf(worker.pid);
+    const rows = [[0, memory(pid).toFixed(0), ""]];
     for (let workflows = 0; workflows < total;) {
       const part = Math.min(Math.max(workflows * 9, 100), total - workflows);
-      const before = cpuTime(worker.pid);
+      const before = cpuTime(pid);
       await this.#run(20, part);
       workflows += part;
-      const workerCpu = (cpuTime(worker.pid) - before) / part;
-      figures.push({ workflows, megabytes: memory(worker.pid), workerCpu });
+      const cpu = (cpuTime(pid) - before) / part;
+      rows.push([workflows, memory(pid).toFixed(0), cpu.toFixed(1)]);
     }
-    return figures;
+    return formatTable([["Workflows", "MB", "CPU ms for one"], ...rows]);
   }
 }
 
-function figure(numbers: number[]): Figure {
-  return {
-    median: median(numbers),
-    min: Math.min(...numbers),
-    max: Math.max(...numbers),
-  };
+/** Returns the median, and the minimum and maximum. */
+function formatRange(numbers: number[]): string {
+  const [middle, min, max] = [
+    median(numbers),
+    Math.min(...numbers),
+    Math.max(...numbers),
+  ].map((number) => number.toFixed(number < 10 ? 1 : 0));
+  return `${middle} (${min}–${max})`;
 }
 
-function sum(numbers: number[]): number {
-  return numbers.reduce((a, b) => a + b, 0);
+/** The process that a task runs. */
+function childOf(pid: number): number {
+  return Number(readProc(pid, `task/${pid}/children`));
 }
 
-/** The processor time that a program has used, in milliseconds. */
+/** The processor time that a process has used, in milliseconds. */
 function cpuTime(pid: number): number {
-  const fields = readProc(pid, "stat")?.split(") ")[1].split(" ");
-  // Of user and system, in ticks of 10 milliseconds.
-  return fields ? 10 * (Number(fields[11]) + Number(fields[12])) : NaN;
+  const fields = readProc(pid, "stat").split(") ")[1]?.split(" ") ?? [];
+  // Of user and system, in ticks of 10 milliseconds
+  return 10 * (Number(fields[11]) + Number(fields[12]));
 }
 
-/** The memory that a program has now, in megabytes. */
+/** The memory that a process uses, in megabytes. */
 function memory(pid: number): number {
-  const size = /VmRSS:\s+(\d+) kB/.exec(readProc(pid, "status") ?? "")?.[1];
-  return Number(size ?? NaN) / 1000;
+  const [, size] = /VmRSS:\s+(\d+) kB/.exec(readProc(pid, "status")) ?? [];
+  return Number(size) / 1000;
 }
 
-/** What Linux tells of a program; other systems do not. */
-function readProc(pid: number, file: string): string | undefined {
-  if (Deno.build.os !== "linux") return;
+function readProc(pid: number, file: string): string {
+  if (Deno.build.os !== "linux") return "";
   // Deno itself would read this only with all permissions.
   const cat = new Deno.Command("cat", { args: [`/proc/${pid}/${file}`] });
   return new TextDecoder().decode(cat.outputSync().stdout);
@@ -177,23 +164,25 @@ await runProgram("deno task bench", options, async (args) => {
   const signal = interruption();
   const total = readNumber("--workflows", args.workflows ?? "10000");
   const runs = readNumber("--runs", args.runs ?? "3");
-  const port = findPort(17_233, hasFreePorts);
-  await using server = await startDevServer({ port, signal });
-  const { address } = server;
-  const connection = await Connection.connect({ address });
+  await using server = await startDevServer({ signal });
+  const connection = await Connection.connect({ address: server.address });
   const bench = new Bench(new Client({ connection }), server, signal);
-  const startUp = await bench.startUp(runs);
-  const load: LoadFigures[] = [];
-  for (const workers of [1, 2, 4]) {
-    for (const inFlight of [1, 20, 200]) {
-      console.error(`${workers} Workers, ${inFlight} in flight …`);
-      load.push(await bench.load(workers, inFlight, runs));
+  const { os, arch } = Deno.build;
+  const cores = navigator.hardwareConcurrency;
+  console.log(
+    `${os} ${arch}, ${cores} cores, Deno ${Deno.version.deno}; figures are the ` +
+      "median (minimum–maximum)\n",
+  );
+  console.log(await bench.startUp(runs));
+  const rows = [];
+  for (const workers of args.quick ? [1] : [1, 2, 4]) {
+    for (const concurrency of args.quick ? [20] : [1, 20, 200]) {
+      rows.push(await bench.load(workers, concurrency, runs));
     }
   }
-  console.error(`${total} Workflows …`);
-  const memory = await bench.memory(total);
+  const cpu = ["Workers' CPU ms for one", "server's"];
+  const head = ["Workers", "Open", "Workflows/s", "ms for one", ...cpu];
+  console.log(`\n${formatTable([head, ...rows])}`);
+  if (!args.quick) console.log(`\n${await bench.memory(total)}`);
   await connection.close();
-  const figures = { machine: describeMachine(), startUp, load, memory };
-  console.log(args.json ? JSON.stringify(figures, null, 2) : describe(figures));
-  if (args.svg) await Deno.writeTextFile(args.svg, draw(figures));
 });

@@ -1,70 +1,74 @@
 /**
- * The whole application in one command (the task `demo`): finds or starts a
- * server, runs the Worker and the starter, and stops what it has started.
+ * Runs the whole application (the task `demo`): finds or starts a dev server, runs
+ * the Worker and the Client, and stops what it has started.
  *
  * @module
  */
 
-import { loadSettings, tutorial } from "../lib/settings.ts";
-import { UserError } from "../lib/errors.ts";
+import { UserError } from "../cli/errors.ts";
+import { abortable, interruption, runProgram } from "../cli/program.ts";
+import { loadSettings, type Settings } from "../cli/settings.ts";
 import {
-  interruption,
-  orInterrupted,
-  runProgram,
-  untilInterrupted,
-} from "../lib/program.ts";
-import { hasFreePorts, startDevServer } from "./dev_server.ts";
-import { answers, findPort, runTask } from "./processes.ts";
+  type DevServer,
+  hasFreePorts,
+  startDevServer,
+} from "./servers/dev_server.ts";
+import { startTask, waitForInterruption } from "./shared/processes.ts";
+import { answers } from "./shared/ports.ts";
 
 const options = {
+  "--example NAME": "Run an example instead of the tutorial, such as order",
   "--keep": "Leave the server and the Worker running until Ctrl-C",
 };
 
-await runProgram("deno task demo", options, async ({ keep }) => {
+await runProgram("deno task demo", options, async ({ example, keep }) => {
   const signal = interruption();
-  // What is put here is stopped at the end, the last first, come what may.
-  await using running = new AsyncDisposableStack();
-  const settings = loadSettings();
-  const address = await findServer(settings.address, running, signal);
-  const env = {
-    TEMPORAL_ADDRESS: address,
-    TEMPORAL_NAMESPACE: settings.namespace,
-  };
-  const worker = running.use(runTask("worker", { env, echo: true }));
-  const polls = worker.prints("Worker polls").catch(() => {
-    throw new UserError("The Worker has not started");
+  const settings = loadSettings({ "task-queue": "" });
+  await using server = await findServer(settings, signal);
+  // Both load the same settings as this program.
+  const args = server ? ["--address", server.address] : [];
+  const prefix = example ? `${example}:` : "";
+  await using worker = startTask(`${prefix}worker`, args, { echo: true });
+  const polls = worker.prints("Worker polls", 120).catch(() => {
+    throw new UserError("Cannot run the demo: the Worker has not started");
   });
-  await orInterrupted(polls, signal);
-  const starter = running.use(runTask("start", { env, echo: true }));
-  const { success } = await orInterrupted(starter.status, signal);
-  if (!success) throw new UserError("The Workflow has given no result");
+  await abortable(polls, signal);
+  await using client = startTask(`${prefix}start`, args, { echo: true });
+  const { success } = await abortable(client.status, signal);
+  if (!success) {
+    throw new UserError("Cannot finish the demo: the Workflow has no result");
+  }
   if (keep) {
-    console.log("The server and the Worker stay until Ctrl-C");
-    await untilInterrupted(worker, "The Worker", signal);
+    console.log("Server and Worker keep running until Ctrl-C");
+    await waitForInterruption(worker, "Worker", signal);
   }
 });
 
-/** Returns the address of a Temporal Server, one that it starts if need be. */
+/** Starts a dev server, unless one runs or the settings name another server. */
 async function findServer(
-  address: string,
-  running: AsyncDisposableStack,
+  { connectionOptions: { address, apiKey, tls }, namespace }: Settings,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<DevServer | undefined> {
+  const [, port] = /^(?:localhost|127\.0\.0\.1):(\d+)$/.exec(address) ?? [];
+  if (!port || apiKey || tls) {
+    console.log(`Temporal Service at ${address}, from your settings`);
+    return;
+  }
   if (await answers(address)) {
-    console.log(`Temporal Server at ${address}: found running, left alone`);
-    return address;
+    console.log(`Temporal Service at ${address} is running already`);
+    return;
   }
-  if (address !== tutorial.address) {
-    console.log(`Temporal Server at ${address}, as set`);
-    return address;
+  const isUsable = hasFreePorts(Number(port));
+  if (!isUsable) {
+    console.log(`Port ${port} or ${Number(port) + 1000} is in use`);
   }
-  const port = findPort(7233, hasFreePorts);
-  if (port !== 7233) {
-    console.log("Port 7233 or 8233 is taken by something else");
-  }
-  const server = running.use(await startDevServer({ port, signal }));
+  const server = await startDevServer({
+    port: isUsable ? Number(port) : undefined,
+    namespace,
+    signal,
+  });
   console.log(
-    `Temporal Server at ${server.address}, Web UI at ${server.webUi}`,
+    `Temporal Service at ${server.address}, Web UI at ${server.webUi}`,
   );
-  return server.address;
+  return server;
 }

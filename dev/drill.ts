@@ -1,51 +1,54 @@
 /**
- * A drill (the task `drill`): while Workflows run, what they run on fails, in one
- * way after the other. None may be lost, have a wrong result, or run twice.
+ * Injects faults while Workflows run (the task `drill`). No Workflow Execution may
+ * be lost, have a wrong result, or run twice.
  *
  * @module
  */
 
 import { Client, Connection } from "@temporalio/client";
 import { join } from "node:path";
-import { readNumber } from "../lib/arguments.ts";
-import { UserError } from "../lib/errors.ts";
-import { interruption, runProgram } from "../lib/program.ts";
-import { type DevServer, hasFreePorts, startDevServer } from "./dev_server.ts";
-import { type Flight, isRight, Load } from "./load.ts";
-import { findPort, type Program, runTask, waitUntil } from "./processes.ts";
-import { changedProject, root, temporaryFolder } from "./project.ts";
-import { Proxy } from "./proxy.ts";
-import { median, table } from "./table.ts";
+import { readNumber } from "../cli/arguments.ts";
+import { UserError } from "../cli/errors.ts";
+import { interruption, runProgram } from "../cli/program.ts";
+import {
+  type DevServer,
+  hasFreePorts,
+  startDevServer,
+} from "./servers/dev_server.ts";
+import { type Execution, isCorrect, Load } from "./shared/load.ts";
+import { type Program, startTask, waitFor } from "./shared/processes.ts";
+import { findPort } from "./shared/ports.ts";
+import { changedProject, temporaryFolder } from "./shared/project.ts";
+import { Proxy } from "./shared/proxy.ts";
+import { formatTable, median } from "./shared/table.ts";
 
 const options = {
-  "--workflows NUMBER": "How many are in flight at any time (default: 200)",
-  "--minutes NUMBER": "For how long faults are made (default: 1)",
-  "--seed NUMBER": "What the order and the moments of the faults follow from",
+  "--workflows NUMBER": "How many are open at any time (default: 200)",
+  "--minutes NUMBER": "For how long to inject faults (default: 1)",
+  "--seed NUMBER": "Repeats the faults of a drill that printed this seed",
 };
 
-/** How long a Worker or a Workflow may take to get over a fault, in seconds. */
-const patience = 90;
+/** How long a Worker may take to start, and Workflows to recover. */
+const RECOVERY_TIMEOUT_S = 90;
 
-/** What the drill runs, and what it can do to it. */
-class Stage implements AsyncDisposable {
+/** A server and two Workers, whose connections go through a proxy. */
+class Deployment implements AsyncDisposable {
   readonly #stack = new AsyncDisposableStack();
   readonly #workers: Program[] = [];
-  readonly #started = new Set<Program>();
-  readonly #port = findPort(17_233, hasFreePorts);
+  readonly #port = findPort(hasFreePorts);
+  readonly #proxy: Proxy;
   readonly #database: string;
   readonly #signal: AbortSignal;
   #server?: DevServer;
-  #proxy?: Proxy;
 
   constructor(folder: string, signal: AbortSignal) {
     this.#database = join(folder, "temporal.db");
     this.#signal = signal;
+    this.#proxy = this.#stack.use(new Proxy(this.#port));
   }
 
-  /** Starts a server, and two Workers behind a proxy. */
-  async open(): Promise<Client> {
+  async start(): Promise<Client> {
     await this.startServer();
-    this.#proxy = this.#stack.use(new Proxy(this.#port));
     await Promise.all([this.addWorker(), this.addWorker()]);
     const { address } = this.#server!;
     const connection = await Connection.connect({ address });
@@ -63,19 +66,19 @@ class Stage implements AsyncDisposable {
   }
 
   async cutConnections(seconds: number) {
-    this.#proxy!.cut();
-    await pause(seconds);
-    this.#proxy!.mend();
+    this.#proxy.cut();
+    await delay(seconds);
+    this.#proxy.restore();
   }
 
-  /** Starts `run_worker.ts` as its task does, and waits until it polls. */
-  async startWorker(cwd: string = root): Promise<Program> {
-    const worker = runTask("worker", {
+  /** Starts a Worker and waits until it polls. */
+  async startWorker(cwd?: string): Promise<Program> {
+    const worker = startTask("worker", ["--address", this.#proxy.address], {
       cwd,
-      env: { TEMPORAL_ADDRESS: this.#proxy!.address, LOG_LEVEL: "ERROR" },
+      env: { LOG_LEVEL: "ERROR" },
     });
-    this.#started.add(worker);
-    await worker.prints("Worker polls", patience);
+    this.#stack.defer(() => worker.kill("SIGKILL"));
+    await worker.prints("Worker polls", RECOVERY_TIMEOUT_S);
     return worker;
   }
 
@@ -83,142 +86,132 @@ class Stage implements AsyncDisposable {
     this.#workers.push(await this.startWorker());
   }
 
-  /** Ends the Worker that has run for longest. */
-  async endWorker(signal: "SIGKILL" | "SIGINT") {
+  /** Stops the oldest Worker. */
+  async stopWorker(signal: "SIGKILL" | "SIGINT") {
     const worker = this.#workers.shift()!;
     worker.kill(signal);
     await worker.status;
   }
 
   async [Symbol.asyncDispose]() {
-    for (const worker of this.#started) worker.kill("SIGKILL");
     await this.#stack.disposeAsync();
     await this.killServer();
   }
 }
 
-/** The faults, each of which leaves things as it has found them. */
-function faultsOn(stage: Stage, random: () => number) {
-  return {
-    "Worker killed (SIGKILL), replaced": async () => {
-      await stage.endWorker("SIGKILL");
-      await stage.addWorker();
-    },
-    "Worker replaced in a deploy (SIGINT)": async () => {
-      await stage.addWorker();
-      await stage.endWorker("SIGINT");
-    },
-    "Server killed (SIGKILL), restarted": async () => {
-      await stage.killServer();
-      await pause(random() * 3);
-      await stage.startServer();
-    },
-    "Connections of Workers cut": async () => {
-      await stage.cutConnections(1 + random() * 4);
-    },
-    "Worker with broken Workflow code": async () => {
-      await using project = await changedProject({ "workflows.ts": broken });
-      await using worker = await stage.startWorker(project.path);
-      await pause(2 + random() * 3);
-      worker.kill("SIGINT");
-      await worker.status;
-    },
-  };
-}
+type Fault = (deployment: Deployment, random: () => number) => Promise<void>;
 
-const broken = `export async function SayHello(): Promise<string> {
-  throw new TypeError("This Workflow code is broken");
-}`;
+/** Each leaves the deployment as it was. */
+const faults: Record<string, Fault> = {
+  "Worker killed (SIGKILL), replaced": async (deployment) => {
+    await deployment.stopWorker("SIGKILL");
+    await deployment.addWorker();
+  },
+  "Worker replaced in a deploy (SIGINT)": async (deployment) => {
+    await deployment.addWorker();
+    await deployment.stopWorker("SIGINT");
+  },
+  "Server killed (SIGKILL), restarted": async (deployment, random) => {
+    await deployment.killServer();
+    await delay(random() * 3);
+    await deployment.startServer();
+  },
+  "Connections of Workers cut": async (deployment, random) => {
+    await deployment.cutConnections(1 + random() * 4);
+  },
+  "Worker with broken Workflow code": async (deployment, random) => {
+    await using project = await changedProject({
+      "workflows.ts": `export async function SayHello(): Promise<string> {
+        throw new TypeError("This Workflow code is broken");
+      }`,
+    });
+    await using _worker = await deployment.startWorker(project.path);
+    await delay(2 + random() * 3);
+  },
+};
 
-/** What a fault has done, all times together. */
-interface Account {
+/** What is known of one kind of fault. */
+interface Statistics {
   times: number;
-  inFlight: Flight[];
-  /** From each fault until all that was in flight then had its result. */
+  /** Workflow Executions that were open when it was injected. */
+  open: Execution[];
+  /** From each fault until all of these had their outcome. */
   seconds: number[];
 }
 
 await runProgram("deno task drill", options, async (args) => {
   const signal = interruption();
-  const lanes = readNumber("--workflows", args.workflows ?? "200");
+  const concurrency = readNumber("--workflows", args.workflows ?? "200");
   const minutes = readNumber("--minutes", args.minutes ?? "1");
   const seed = args.seed ?? `${Math.floor(Math.random() * 1e6)}`;
   const random = randomNumbers(readNumber("--seed", seed));
   await using folder = await temporaryFolder();
-  await using stage = new Stage(folder.path, signal);
-  const client = await stage.open();
-  const load = new Load(client, lanes);
-  const accounts = new Map<string, Account>();
+  await using deployment = new Deployment(folder.path, signal);
+  const client = await deployment.start();
+  const load = new Load(client, concurrency);
+  const statistics = new Map<string, Statistics>();
   const begin = Date.now();
   console.error(
-    `${lanes} Workflows in flight; --seed ${seed} repeats this drill`,
+    `${concurrency} Workflows open; --seed ${seed} repeats this drill`,
   );
-  while (Date.now() < begin + minutes * 60_000 || accounts.size === 0) {
-    for (const [fault, make] of shuffle(faultsOn(stage, random), random)) {
-      await pause(1 + random());
+  while (Date.now() < begin + minutes * 60_000 || statistics.size === 0) {
+    for (const [name, inject] of shuffle(Object.entries(faults), random)) {
+      await delay(1 + random());
       signal.throwIfAborted();
-      const inFlight = [...load.pending];
+      const { open } = load;
       const time = new Date(Date.now() - begin).toISOString().slice(11, 19);
-      const done = load.flights.length - inFlight.length;
-      console.error(
-        `${time} ${done} done, ${inFlight.length} in flight: ${fault}`,
-      );
-      const account = accounts.get(fault) ??
-        { times: 0, inFlight: [], seconds: [] };
-      accounts.set(fault, account);
-      account.times++;
-      account.inFlight.push(...inFlight);
-      const struck = performance.now();
-      await make();
-      await outcomes(inFlight, signal);
-      account.seconds.push((performance.now() - struck) / 1000);
+      const closed = load.executions.length - open.length;
+      console.error(`${time} ${closed} closed, ${open.length} open: ${name}`);
+      const row = statistics.get(name) ?? { times: 0, open: [], seconds: [] };
+      statistics.set(name, row);
+      row.times++;
+      row.open.push(...open);
+      const injected = performance.now();
+      await inject(deployment, random);
+      await waitForOutcomes(open, signal);
+      row.seconds.push((performance.now() - injected) / 1000);
     }
   }
   load.stop();
-  await outcomes(load.flights, signal);
+  await waitForOutcomes(load.executions, signal);
   const runs = await countRuns(client);
-  const columns = (flights: Flight[]) => [
-    flights.filter(({ outcome }) => outcome === undefined).length,
-    flights.filter((flight) => flight.outcome && !isRight(flight)).length,
-    flights.filter(({ workflowId }) => runs.get(workflowId)! > 1).length,
+  const count = (executions: Execution[]) => [
+    executions.filter(({ outcome }) => outcome === undefined).length,
+    executions.filter((one) => one.outcome && !isCorrect(one)).length,
+    executions.filter(({ workflowId }) => runs.get(workflowId)! > 1).length,
   ];
-  const all = columns(load.flights);
-  const { length } = load.flights;
-  console.log(table([
-    [
-      "Fault",
-      "Times",
-      "In flight",
-      "Lost",
-      "Wrong",
-      "Doubled",
-      "Seconds to recover: median",
-      "longest",
-    ],
-    ...Array.from(accounts, ([fault, { times, inFlight, seconds }]) => [
-      fault,
+  const { length } = load.executions;
+  const total = count(load.executions);
+  const head = ["Fault", "Times", "Open", "Lost", "Wrong", "Run twice"];
+  console.log(formatTable([
+    [...head, "Recovery in s: median", "maximum"],
+    ...Array.from(statistics, ([name, { times, open, seconds }]) => [
+      name,
       times,
-      inFlight.length,
-      ...columns(inFlight),
+      open.length,
+      ...count(open),
       median(seconds).toFixed(1),
       Math.max(...seconds).toFixed(1),
     ]),
-    ["The whole drill", "", length, ...all, "", ""],
+    ["All", "", length, ...total, "", ""],
   ]));
-  if (all.some((number) => number > 0)) {
-    throw new UserError(`Of ${length} Workflows, not all had their one result`);
+  if (total.some((number) => number > 0)) {
+    throw new UserError(
+      `Drill failed: not each of ${length} Workflows has its one result`,
+    );
   }
 });
 
-/** Waits until Workflows have their outcome, or should have had it long since. */
-async function outcomes(flights: Flight[], signal: AbortSignal) {
-  const ended = async () =>
-    flights.every(({ outcome }) => outcome !== undefined);
-  await waitUntil("outcomes", ended, { seconds: patience, signal })
+/** Waits until Workflow Executions have an outcome, or for too long. */
+async function waitForOutcomes(executions: Execution[], signal: AbortSignal) {
+  const isDone = async () =>
+    executions.every(({ outcome }) => outcome !== undefined);
+  const options = { seconds: RECOVERY_TIMEOUT_S, signal };
+  await waitFor("outcomes", isDone, options)
     .catch(() => signal.throwIfAborted());
 }
 
-/** Counts the runs of each Workflow, as the server has recorded them. */
+/** Counts the runs of each Workflow Id on the server. */
 async function countRuns(client: Client): Promise<Map<string, number>> {
   const runs = new Map<string, number>();
   for await (const { workflowId } of client.workflow.list()) {
@@ -227,11 +220,11 @@ async function countRuns(client: Client): Promise<Map<string, number>> {
   return runs;
 }
 
-async function pause(seconds: number) {
+async function delay(seconds: number) {
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 }
 
-/** Returns a source of numbers from 0 to 1 that are the same for the same seed. */
+/** Returns a source of numbers from 0 to 1, the same for the same seed. */
 function randomNumbers(seed: number): () => number {
   let state = seed;
   return () => {
@@ -240,8 +233,7 @@ function randomNumbers(seed: number): () => number {
   };
 }
 
-/** Returns the entries of an object in a random order. */
-function shuffle<T>(entries: Record<string, T>, random: () => number) {
-  return Object.entries(entries).map((entry) => ({ entry, rank: random() }))
-    .toSorted((a, b) => a.rank - b.rank).map(({ entry }) => entry);
+function shuffle<T>(items: T[], random: () => number): T[] {
+  return items.map((item) => ({ item, rank: random() }))
+    .toSorted((a, b) => a.rank - b.rank).map(({ item }) => item);
 }

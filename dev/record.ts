@@ -1,33 +1,45 @@
 /**
- * Records the history that the replay tests replay (the task `record`): what a
- * server keeps of a run by this project's own Worker and starter.
+ * Records the Event History of a Workflow Execution for the replay tests (the task
+ * `record`).
  *
  * @module
  */
 
 import { join } from "node:path";
-import { interruption, orInterrupted, runProgram } from "../lib/program.ts";
-import { hasFreePorts, startDevServer } from "./dev_server.ts";
-import { findPort, run, runTask } from "./processes.ts";
-import { locateServer } from "./servers.ts";
+import { UserError } from "../cli/errors.ts";
+import { abortable, interruption, runProgram } from "../cli/program.ts";
+import { startDevServer } from "./servers/dev_server.ts";
+import { locateServer } from "./servers/locate.ts";
+import { run, startTask } from "./shared/processes.ts";
+import { root } from "./shared/project.ts";
 
-const file = join(import.meta.dirname!, "../tests/histories/deno.json");
+const options = {
+  "--workflow-id ID":
+    "Workflow Id, and the file's name (default: hello-workflow)",
+};
 
-await runProgram("deno task record", {}, async () => {
-  const signal = interruption();
-  const port = findPort(7233, hasFreePorts);
-  await using server = await startDevServer({ port, signal });
-  const env = { TEMPORAL_ADDRESS: server.address };
-  await using _worker = runTask("worker", { env, echo: true });
-  await using starter = runTask("start", { env, echo: true });
-  await orInterrupted(starter.status, signal);
-  const show = ["workflow", "show", "--workflow-id", "hello-workflow"];
-  const format = ["--address", server.address, "--output", "json"];
-  const cli = await locateServer("dev-server", signal);
-  const history = await run([cli, ...show, ...format], { signal });
-  // The names of programs tell the machine's.
-  await Deno.writeTextFile(
-    file,
-    history.replaceAll(/@[^"@]+"/g, '@localhost"'),
+await runProgram("deno task record", options, async (args) => {
+  const workflowId = args["workflow-id"] ?? "hello-workflow";
+  const file = join(
+    "tests",
+    "histories",
+    `${encodeURIComponent(workflowId)}.json`,
   );
+  const signal = interruption();
+  await using server = await startDevServer({ signal });
+  const address = ["--address", server.address];
+  const id = ["--workflow-id", workflowId];
+  await using _worker = startTask("worker", address, { echo: true });
+  await using client = startTask("start", [...address, ...id], { echo: true });
+  const { success } = await abortable(client.status, signal);
+  if (!success) {
+    throw new UserError("Cannot record: the Workflow has no result");
+  }
+  const cli = await locateServer("dev-server", signal);
+  const show = [cli, "workflow", "show", "--output", "json"];
+  const history = await run([...show, ...address, ...id], { signal });
+  // The identities of Worker and Client contain this machine's name.
+  const neutral = history.replaceAll(/@[^"@]+"/g, '@localhost"');
+  await Deno.writeTextFile(join(root, file), neutral);
+  console.log(`Recorded ${file}`);
 });

@@ -1,61 +1,87 @@
 /**
- * What the end-to-end tests share: the project's tasks as programs, a dev server
- * for them, and copies of the project to change.
+ * What the end-to-end tests share: the project's tasks as processes, each with an
+ * environment of its own, so that the settings of the person who runs the tests
+ * have no effect.
  *
  * @module
  */
 
 import config from "../deno.json" with { type: "json" };
-import { hasFreePorts, startDevServer } from "../dev/dev_server.ts";
-import { findPort, Program, type ProgramOptions } from "../dev/processes.ts";
-import { changedProject, root, temporaryFolder } from "../dev/project.ts";
+import { delimiter, dirname } from "node:path";
+import { locateServer } from "../dev/servers/locate.ts";
+import {
+  type Program,
+  type ProgramOptions,
+  run,
+  startTask,
+} from "../dev/shared/processes.ts";
+import { root, temporaryFolder } from "../dev/shared/project.ts";
 
-export { changedProject, Program, root, temporaryFolder };
+export { startDevServer } from "../dev/servers/dev_server.ts";
+export { Program, waitFor } from "../dev/shared/processes.ts";
+export {
+  changedProject,
+  root,
+  temporaryFolder,
+} from "../dev/shared/project.ts";
 
-const { tasks } = config;
+type Task = keyof typeof config.tasks;
 
-/** Where Deno keeps its cache, whatever the home folder is. */
-export const denoDir: string = JSON.parse(
-  new TextDecoder().decode(
-    new Deno.Command(Deno.execPath(), { args: ["info", "--json"] })
-      .outputSync().stdout,
-  ),
-).denoDir;
+const home = await temporaryFolder();
+Deno.test.afterAll(async () => await home[Symbol.asyncDispose]());
 
-// What the person who runs the tests has set for their own Temporal.
-const unset = Object.fromEntries(
-  ["ADDRESS", "API_KEY", "CONFIG_FILE", "NAMESPACE", "PROFILE", "TLS"]
-    .map((name) => [`TEMPORAL_${name}`, ""]),
-);
+const info = await run([Deno.execPath(), "info", "--json"], {
+  signal: AbortSignal.timeout(20_000),
+});
 
-/** Runs a task as `deno task NAME ARGS` does, once the packages are there. */
-export function task(
-  name: keyof typeof tasks,
+/** The whole environment of a program that a test starts. */
+export const cleanEnv: Record<string, string> = {
+  DENO_DIR: JSON.parse(info).denoDir,
+  HOME: home.path,
+  NO_COLOR: "1",
+  PATH: dirname(Deno.execPath()) + delimiter + Deno.env.get("PATH"),
+  TEMPORAL_CLI: await locateServer("dev-server"),
+};
+
+/** Whether the long form of a test is wanted. */
+export const isLong = Boolean(Deno.env.get("LONG"));
+
+/** Starts a task. */
+export function spawn(
+  name: Task,
   args: string[] = [],
-  { cwd = root, env }: ProgramOptions = {},
+  { env, ...options }: ProgramOptions = {},
 ): Program {
-  const command = tasks[name].command.replace("deno install && ", "");
-  return new Program(
-    [Deno.execPath(), "task", "--quiet", "--eval", command, ...args],
-    { cwd, env: { ...unset, LOG_LEVEL: "", ...env } },
-  );
+  return startTask(name, args, {
+    ...options,
+    env: { ...cleanEnv, ...env },
+    clearEnv: true,
+  });
 }
 
 /** Runs a task to its end. */
-export async function runTask(
-  name: keyof typeof tasks,
+export async function output(
+  name: Task,
   args: string[] = [],
   options: ProgramOptions = {},
 ): Promise<{ code: number; stdout: string; stderr: string }> {
-  await using program = task(name, args, options);
+  await using program = spawn(name, args, options);
   const { code } = await program.status;
   const { stdout, stderr } = program;
   return { code, stdout, stderr };
 }
 
-/** Starts a dev server at ports of its own. */
-export async function devServer() {
-  // Not the first free ports: another test's server may be about to take them.
-  const port = 20_000 + Math.floor(Math.random() * 10_000);
-  return await startDevServer({ port: findPort(port, hasFreePorts) });
+/** Starts a Worker and waits until it polls. */
+export async function startWorker(
+  args: string[] = [],
+  options: ProgramOptions = {},
+): Promise<Program> {
+  const worker = spawn("worker", args, options);
+  await worker.prints("Worker polls");
+  return worker;
+}
+
+/** Reads a file of the project. */
+export async function readProjectFile(file: string): Promise<string> {
+  return await Deno.readTextFile(`${root}/${file}`);
 }

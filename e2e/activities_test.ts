@@ -1,16 +1,19 @@
-/** What the programs make of Activities that are slow, fail, or try too much. */
+/** Activities that are slow, fail, or attempt what they may not do. */
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { Client, Connection } from "@temporalio/client";
-import { SayHello } from "../workflows.ts";
-import { changedProject, devServer, root, task } from "./_programs.ts";
+import {
+  changedProject,
+  readProjectFile,
+  spawn,
+  startDevServer,
+} from "./_programs.ts";
 
-const server = await devServer();
+const server = await startDevServer();
 const env = { TEMPORAL_ADDRESS: server.address };
-const read = (file: string) => Deno.readTextFile(`${root}/${file}`);
 const project = await changedProject({
-  "activities.ts": await read("e2e/_activities.ts"),
-  "run_worker.ts": (await read("run_worker.ts"))
+  "activities.ts": await readProjectFile("e2e/_activities.ts"),
+  "run_worker.ts": (await readProjectFile("run_worker.ts"))
     .replace("10 seconds", "1 second").replace("20 seconds", "2 seconds"),
 });
 const cwd = project.path;
@@ -23,102 +26,122 @@ Deno.test.afterAll(async () => {
   await project[Symbol.asyncDispose]();
 });
 
+/** Starts a Worker, and a Workflow whose Activity then runs. */
+async function startActivity(name: string, workflowId: string) {
+  const stack = new AsyncDisposableStack();
+  // A Task Queue of its own: an Activity of an earlier test may be retried.
+  const queue = ["--task-queue", workflowId];
+  const worker = stack.use(spawn("worker", queue, { env, cwd }));
+  const args = [name, "--workflow-id", workflowId, ...queue];
+  const client = stack.use(spawn("start", args, { env }));
+  await worker.prints("say_hello runs");
+  // Its Activity would be retried on the Worker of the next test.
+  stack.defer(() =>
+    workflow.getHandle(workflowId).terminate().then(() => {}, () => {})
+  );
+  return {
+    worker,
+    client,
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  Deno.test(`${signal} lets a running Activity finish`, async () => {
-    await using worker = task("worker", [], { env, cwd });
-    await using starter = task("start", ["slow", "--workflow-id", signal], {
-      env,
-    });
-    await worker.prints("say_hello begins");
+  Deno.test(`worker lets a running Activity finish on ${signal}`, async () => {
+    await using running = await startActivity("slow", signal);
+    const { worker, client } = running;
     worker.kill(signal);
     await worker.prints("Worker stops, waiting for Activities to finish (1); ");
     assertEquals((await worker.status).code, 0);
-    await using _next = task("worker", [], { env });
-    assertEquals((await starter.status).code, 0);
-    assertEquals(starter.stdout, "Result: Hello, slow!\n");
-  });
-
-  Deno.test(`a second ${signal} ends the Worker at once`, async () => {
-    await using worker = task("worker", [], { env, cwd });
-    const args = ["forever", "--workflow-id", `${signal} twice`];
-    await using _starter = task("start", args, { env });
-    await worker.prints("say_hello begins");
-    worker.kill(signal);
-    await worker.prints("Worker stops");
-    worker.kill(signal);
-    assertEquals((await worker.status).code, signal === "SIGINT" ? 130 : 143);
+    await using _next = spawn("worker", ["--task-queue", signal], { env });
+    assertEquals((await client.status).code, 0);
+    assertEquals(client.stdout, "Result: Hello, slow!\n");
   });
 }
 
-Deno.test("an Activity that never ends does not hold the Worker for ever", async () => {
-  await using worker = task("worker", [], { env, cwd });
-  const args = ["forever", "--workflow-id", "bound"];
-  await using _starter = task("start", args, { env });
-  await worker.prints("say_hello begins");
+// A process manager may signal the whole group, and "deno task" passes it on, too.
+for (const milliseconds of [5, 50, 300]) {
+  Deno.test(`worker takes two SIGTERMs ${milliseconds} ms apart for one`, async () => {
+    await using running = await startActivity("slow", `${milliseconds} ms`);
+    const { worker } = running;
+    worker.kill("SIGTERM");
+    await new Promise((resolve) => setTimeout(resolve, milliseconds));
+    worker.kill("SIGTERM");
+    assertEquals((await worker.status).code, 0);
+    assertEquals(worker.stderr, "");
+    assertEquals(worker.stdout.match(/Worker stops/g)?.length, 1);
+  });
+}
+
+Deno.test("worker ends at once on a second signal a second later", async () => {
+  for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+    await using running = await startActivity("forever", `${signal} twice`);
+    const { worker } = running;
+    worker.kill(signal);
+    await worker.prints("Worker stops");
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    worker.kill(signal);
+    assertEquals((await worker.status).code, code);
+  }
+});
+
+Deno.test("worker gives up on an Activity that never ends", async () => {
+  await using running = await startActivity("forever", "bound");
+  const { worker } = running;
   worker.kill("SIGTERM");
   assertEquals((await worker.status).code, 1);
-  assertEquals(
+  assertMatch(
     worker.stderr,
-    "Worker gave up, waiting for Activities to finish (1)\n",
+    /Worker gave up, waiting for Activities to finish \(1\)\n$/,
   );
 });
 
-Deno.test("a failed and a cancelled Workflow are told in one line", async () => {
-  await using _worker = task("worker", [], { env, cwd });
-  await using failing = task("start", ["fail", "--workflow-id", "f"], { env });
-  await using waiting = task("start", ["slow", "--workflow-id", "c"], { env });
-  await waiting.prints('Started Workflow "c"');
+Deno.test("start reports a failed and a canceled Workflow in one line", async () => {
+  await using running = await startActivity("slow", "c");
+  const fail = ["fail", "--workflow-id", "f", "--task-queue", "c"];
+  await using failing = spawn("start", fail, { env });
   await workflow.getHandle("c").cancel();
   for (
-    const [starter, line] of [
-      [failing, /\nWorkflow "f" failed: no words left\n$/],
-      [waiting, /\nWorkflow "c" was cancelled: .+\n$/],
+    const [client, line] of [
+      [failing, /\nWorkflow failed: no words left\n$/],
+      [running.client, /\nWorkflow was canceled: .+\n$/],
     ] as const
   ) {
-    assertEquals((await starter.status).code, 1);
-    assertEquals(starter.stdout, "");
-    assertMatch(starter.stderr, line);
+    assertEquals((await client.status).code, 1);
+    assertEquals(client.stdout, "");
+    assertMatch(client.stderr, line);
   }
 });
 
-Deno.test("an Activity can do what the Worker's permissions allow, no more", async () => {
-  await using _worker = task("worker", [], { env, cwd });
-  const expected = {
-    "Temporal": "Hello, Temporal!",
-    "read a file of the project": "Hello, read a file of the project!",
-    "see a named variable": "Hello, see a named variable!",
-    ...Object.fromEntries([
-      "read a file outside",
-      "list a folder outside",
-      "write into the project",
-      "write outside",
-      "change the next Worker's bundle",
-      "fetch",
-      "open a socket",
-      "listen",
-      "spawn",
-      "see another variable",
-      "see all variables",
-      "learn the system's release",
-      "load a library",
-    ].map((attempt) => [attempt, "NotCapable"])),
-  };
-  const results: Record<string, string> = {};
-  for (const name in expected) {
-    results[name] = await workflow.execute(SayHello, {
-      args: [name],
-      taskQueue: "hello-task-queue",
-      workflowId: name,
-    });
-  }
-  assertEquals(results, expected);
-});
-
-Deno.test("the starter tells of an Activity that fails again and again", async () => {
-  await using _worker = task("worker", [], { env, cwd });
-  const args = ["stumble", "--workflow-id", "stumble"];
-  await using starter = task("start", args, { env });
-  await starter.prints(
-    'Activity "say_hello" fails and is tried again: Error: stumbled\n',
+Deno.test("start reports an Activity that fails and is retried", async () => {
+  await using _worker = spawn("worker", [], { env, cwd });
+  const args = ["retry", "--workflow-id", "retry"];
+  await using client = spawn("start", args, { env });
+  await client.prints(
+    'Activity "say_hello" fails and is retried: Error: \\u001b[31mnot yet\n',
   );
+});
+
+Deno.test("start does not blame Workflow code for a Worker that was killed", async () => {
+  const handle = await workflow.start("SayHello", {
+    args: ["Ada"],
+    taskQueue: "lost",
+    workflowId: "lost",
+    workflowTaskTimeout: "1 second",
+  });
+  // A Worker that takes the Workflow Task and is never heard of again
+  const poll = () =>
+    connection.workflowService.pollWorkflowTaskQueue({
+      namespace: "default",
+      taskQueue: { name: "lost" },
+    });
+  await connection.withDeadline(Date.now() + 10_000, poll);
+  const args = ["--workflow-id", "lost", "--task-queue", "lost"];
+  await using client = spawn("start", args, { env });
+  await client.prints("Attached to Workflow");
+  await client.prints('No Worker polls "lost"');
+  const { raw } = await handle.describe();
+  assertEquals(Number(raw.pendingWorkflowTask?.attempt) > 1, true);
+  assertEquals(client.stderr.includes("Workflow code fails"), false);
+  await handle.terminate();
 });

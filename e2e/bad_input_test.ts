@@ -1,18 +1,54 @@
-/** Whatever is sent to the Task Queue, the Worker stays, and says what is wrong. */
+/**
+ * Random input in the Task Queue. `SEED` repeats a run, `LONG=1` makes it longer.
+ */
 
 import { Client, Connection } from "@temporalio/client";
 import { assertEquals, assertMatch } from "@std/assert";
-import { waitUntil } from "../dev/processes.ts";
-import { devServer, task } from "./_programs.ts";
+import { isLong, startDevServer, startWorker, waitFor } from "./_programs.ts";
 
-/** A Workflow to start, as it goes over the wire, and how that is to end. */
+/** A Workflow to start, as gRPC sends it, and what its history must then say. */
 interface Case {
   type: string;
   payloads: { metadata: { encoding: Uint8Array }; data: Uint8Array }[];
-  end: RegExp;
+  outcome: RegExp;
 }
 
-const number = 200;
+const count = isLong ? 2_000 : 100;
+const seed = Number(Deno.env.get("SEED") || Math.floor(Math.random() * 1e6));
+let state = seed;
+
+/** Returns a number from 0 to 1. */
+function random(): number {
+  state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
+  return state / 2 ** 32;
+}
+
+function randomInteger(below: number): number {
+  return Math.floor(random() * below);
+}
+
+/** Any characters but surrogates. */
+function randomText(): string {
+  const codes = Array.from(
+    { length: randomInteger(40) },
+    () => randomInteger(0x2fff),
+  );
+  return String.fromCodePoint(...codes);
+}
+
+function randomBytes(): Uint8Array {
+  return Uint8Array.from(
+    { length: randomInteger(200) },
+    () => randomInteger(256),
+  );
+}
+
+function nested(depth: number): unknown {
+  let value: unknown = randomText();
+  for (let level = 0; level < depth; level++) value = { [level]: [value] };
+  return value;
+}
+
 const encode = (text: string) => new TextEncoder().encode(text);
 
 function payload(encoding: string, data: Uint8Array) {
@@ -23,75 +59,53 @@ function json(value: unknown) {
   return payload("json/plain", encode(JSON.stringify(value)));
 }
 
-function randomInteger(below: number): number {
-  return Math.floor(Math.random() * below);
+function sayHello(payloads: Case["payloads"], outcome: RegExp): Case {
+  return { type: "SayHello", payloads, outcome };
 }
 
-/** Any characters, but for halves of pairs. */
-function randomText(): string {
-  const codes = Array.from(
-    { length: randomInteger(40) },
-    () => randomInteger(0x2fff),
-  );
-  return String.fromCodePoint(...codes);
-}
-
-function randomBytes(): Uint8Array {
-  return crypto.getRandomValues(new Uint8Array(randomInteger(200)));
-}
-
-function nested(depth: number): unknown {
-  let value: unknown = randomText();
-  for (let level = 0; level < depth; level++) value = { [level]: [value] };
-  return value;
-}
+// The Workflow passes on to the Activity whatever it is given.
+const greeting = /^Hello, [^]*!$/;
 
 const makers: (() => Case)[] = [
-  () => hello([json(randomText())], /^Hello, [^]*!$/),
-  () => hello([json(randomText()), json(1)], /^Hello, [^]*!$/),
-  () => hello([], /^The name is a undefined$/),
-  () => hello([json(Math.random())], /^The name is a number$/),
-  () => hello([json(Math.random() < 0.5)], /^The name is a boolean$/),
-  () => hello([json(nested(randomInteger(2_000)))], /^The name is a object$/),
+  () => sayHello([json(randomText())], greeting),
+  () => sayHello([json(randomText()), json(1)], greeting),
+  () => sayHello([], /^Hello, undefined!$/),
+  () => sayHello([json(random())], /^Hello, 0\.\d+!$/),
+  () => sayHello([json(random() < 0.5)], /^Hello, (true|false)!$/),
+  () => sayHello([json(nested(1 + randomInteger(2_000)))], /^Hello, \[object/),
+  () => sayHello([json(Array(randomInteger(50_000)).fill(0))], greeting),
+  () => sayHello([payload("binary/plain", randomBytes())], greeting),
   () =>
-    hello(
-      [json(Array(randomInteger(50_000)).fill(0))],
-      /^The name is a object$/,
-    ),
+    sayHello([payload("binary/null", randomBytes())], /^Hello, undefined!$/),
+  () => sayHello([payload("json/plain", encode(`{"${randomText()}`))], /JSON/),
+  () => sayHello([payload("json/protobuf", randomBytes())], /protobuf/i),
   () =>
-    hello([payload("binary/plain", randomBytes())], /^The name is a object$/),
-  () =>
-    hello([payload("binary/null", randomBytes())], /^The name is a undefined$/),
-  () => hello([payload("json/plain", encode(`{"${randomText()}`))], /JSON/),
-  () => hello([payload("json/protobuf", randomBytes())], /protobuf/i),
-  () =>
-    hello(
+    sayHello(
       [payload(`x/${randomInteger(9)}`, randomBytes())],
       /^Unknown encoding: x/,
     ),
-  () => hello([{ metadata: {} as never, data: randomBytes() }], /encoding/i),
+  () => sayHello([{ metadata: {} as never, data: randomBytes() }], /encoding/i),
   () => ({
     type: `Unknown ${randomText()}`,
     payloads: [],
-    end: /no such function/,
+    outcome: /no such function/,
   }),
 ];
 
-function hello(payloads: Case["payloads"], end: RegExp): Case {
-  return { type: "SayHello", payloads, end };
-}
-
-Deno.test(`of ${number} Workflows with any input, each says what it came to`, async () => {
-  await using server = await devServer();
-  await using worker = task("worker", ["--address", server.address]);
-  await worker.prints("Worker polls");
-  const connection = await Connection.connect({ address: server.address });
+Deno.test(`worker survives ${count} Workflows with random input (SEED=${seed})`, async () => {
+  await using server = await startDevServer();
+  const { address } = server;
+  await using _worker = await startWorker(["--address", address]);
+  const connection = await Connection.connect({ address });
   const { workflow, workflowService } = new Client({ connection });
-  let next = 0;
+  const cases = Array.from(
+    { length: count },
+    (_, index) => ({ ...makers[index % makers.length](), id: randomText() }),
+  );
   const run = async () => {
-    while (next < number) {
-      const { type, payloads, end } = makers[next++ % makers.length]();
-      const workflowId = `${randomText()} ${crypto.randomUUID()}`;
+    for (let next = cases.pop(); next; next = cases.pop()) {
+      const { type, payloads, outcome, id } = next;
+      const workflowId = `${id} ${crypto.randomUUID()}`;
       await workflowService.startWorkflowExecution({
         namespace: "default",
         requestId: crypto.randomUUID(),
@@ -101,8 +115,8 @@ Deno.test(`of ${number} Workflows with any input, each says what it came to`, as
         input: { payloads },
       });
       const handle = workflow.getHandle(workflowId);
-      let told: string | undefined;
-      await waitUntil(`what ${workflowId} came to`, async () => {
+      let actual: string | undefined;
+      await waitFor(`the outcome of "${workflowId}"`, async () => {
         const { events } = await handle.fetchHistory();
         const last = events!.findLast((event) =>
           event.workflowExecutionCompletedEventAttributes ||
@@ -112,20 +126,23 @@ Deno.test(`of ${number} Workflows with any input, each says what it came to`, as
         const result = last?.workflowExecutionCompletedEventAttributes?.result;
         const failure = last?.workflowExecutionFailedEventAttributes?.failure ??
           last?.workflowTaskFailedEventAttributes?.failure;
-        told = result
+        actual = result
           ? JSON.parse(new TextDecoder().decode(result.payloads![0].data!))
           : failure?.message!;
-        return told !== undefined;
+        return actual !== undefined;
       }, { seconds: 20 });
-      assertMatch(told!, end, `${type}: ${told}`);
+      assertMatch(actual!, outcome, `${type} has "${actual}"`);
     }
   };
-  await Promise.all(Array.from({ length: 10 }, run));
-  const result = await workflow.execute("SayHello", {
-    args: ["World"],
-    taskQueue: "hello-task-queue",
-    workflowId: "last",
-  });
-  assertEquals(result, "Hello, World!");
-  await connection.close();
+  try {
+    await Promise.all(Array.from({ length: 10 }, run));
+    const result = await workflow.execute("SayHello", {
+      args: ["World"],
+      taskQueue: "hello-task-queue",
+      workflowId: "last",
+    });
+    assertEquals(result, "Hello, World!");
+  } finally {
+    await connection.close();
+  }
 });

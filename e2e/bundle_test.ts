@@ -1,9 +1,10 @@
-/** The Workflow bundle in the cache is used while it is right, and only then. */
+/** The cache of Workflow bundles, under the Worker's permissions. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { join } from "node:path";
-import { run } from "../dev/processes.ts";
-import { changedProject } from "./_programs.ts";
+import { join, relative } from "node:path";
+import { run } from "../dev/shared/processes.ts";
+import { bundlerModules } from "../plugin/workflows/bundler.ts";
+import { changedProject, root } from "./_programs.ts";
 
 const workflows = (text: string) => `
   import { ending } from "./ending.ts";
@@ -11,38 +12,58 @@ const workflows = (text: string) => `
     return "${text}" + ending;
   }`;
 
+// Replaying bundles as a Worker does, but needs no server.
 const project = await changedProject({
   "workflows.ts": workflows("first"),
   "ending.ts": 'export const ending = "!";',
-  "print.ts": `
-    import { workflowBundle } from "./lib/bundle.ts";
-    console.log((await workflowBundle()).code.split("//# sourceMapping")[0]);`,
+  "replay.ts": `
+    import { Worker } from "@temporalio/worker";
+    import { DenoPlugin } from "./plugin/mod.ts";
+    import history from "./tests/histories/hello-workflow.json" with { type: "json" };
+    const workflowsPath = import.meta.resolve("./workflows.ts");
+    const plugins = [new DenoPlugin()];
+    await Worker.runReplayHistory({ workflowsPath, plugins }, history)
+      .catch(({ name }) => console.log(name));`,
 });
-const cached = join(project.path, "node_modules/.cache/workflow-bundle.js");
+const cache = join(project.path, "node_modules", ".cache", "temporal-on-deno");
 
 Deno.test.beforeAll(async () => {
-  await bundle();
+  await replay();
 });
 
 Deno.test.afterAll(async () => {
   await project[Symbol.asyncDispose]();
 });
 
-/** Returns the bundle's code, made or taken under the Worker's permissions. */
-async function bundle(...flags: string[]): Promise<string> {
+/** Bundles the Workflow code, or takes the bundle from the cache. */
+async function replay(...flags: string[]) {
   const command = ["run", "-q", "--no-prompt", "-P=worker", ...flags];
-  return await run([Deno.execPath(), ...command, "print.ts"], {
+  const output = await run([Deno.execPath(), ...command, "replay.ts"], {
     cwd: project.path,
     signal: AbortSignal.timeout(30_000),
   });
+  // The bundle runs: its code differs from that of the history.
+  assertStringIncludes(output, "DeterminismViolationError\n");
 }
 
-/** Tells whether `change` has the next bundle made anew. */
-async function makesAnew(change: () => Promise<void>): Promise<boolean> {
-  const before = await Deno.stat(cached);
+/** Returns the path of the only bundle in the cache. */
+async function bundlePath(): Promise<string> {
+  const entries = await Array.fromAsync(Deno.readDir(cache));
+  assertEquals(entries.length, 1);
+  return join(cache, entries[0].name);
+}
+
+/** Returns the code in the cache. */
+async function cachedCode(): Promise<string> {
+  return await Deno.readTextFile(await bundlePath());
+}
+
+/** Whether the next bundle is a new one. */
+async function isRebundledAfter(change: () => Promise<void>): Promise<boolean> {
+  const before = await Deno.stat(await bundlePath());
   await change();
-  await bundle();
-  return (await Deno.stat(cached)).ino !== before.ino;
+  await replay();
+  return (await Deno.stat(await bundlePath())).ino !== before.ino;
 }
 
 const write = (file: string, text: string) =>
@@ -51,38 +72,32 @@ const write = (file: string, text: string) =>
 const append = (file: string) =>
   Deno.writeTextFile(join(project.path, file), "\n", { append: true });
 
-Deno.test("an unchanged project is not bundled again", async () => {
-  assertEquals(await makesAnew(async () => {}), false);
+Deno.test("DenoPlugin takes the bundle from the cache while nothing in it has changed", async () => {
+  assertEquals(await isRebundledAfter(() => append("activities.ts")), false);
 });
 
-Deno.test("new code makes a new bundle", async () => {
+Deno.test("DenoPlugin bundles again after a change of an imported module", async () => {
   await write("ending.ts", 'export const ending = "?";');
-  assertStringIncludes(await bundle(), 'ending = "?"');
-  await write("workflows.ts", workflows("second"));
-  assertStringIncludes(await bundle(), "second");
+  await replay();
+  assertStringIncludes(await cachedCode(), 'ending = "?"');
 });
 
-Deno.test("so do other packages, and another way to bundle", async () => {
-  for (const file of ["deno.lock", "lib/bundler.ts", "lib/sandbox.ts"]) {
-    assertEquals(await makesAnew(() => append(file)), true, file);
+Deno.test("DenoPlugin bundles again after a change of packages or of itself", async () => {
+  const modules = bundlerModules.map((path) => relative(root, path));
+  for (const file of ["deno.lock", ...modules]) {
+    assertEquals(await isRebundledAfter(() => append(file)), true, file);
   }
 });
 
-Deno.test("what is not in the bundle makes no new one", async () => {
-  assertEquals(await makesAnew(() => append("activities.ts")), false);
+Deno.test("DenoPlugin replaces a damaged bundle", async () => {
+  const code = await cachedCode();
+  await Deno.truncate(await bundlePath(), 1000);
+  await replay();
+  assertEquals(await cachedCode(), code);
 });
 
-Deno.test("a bundle that was damaged or taken away is made anew", async () => {
-  const code = await bundle();
-  await Deno.truncate(cached, 1000);
-  assertEquals(await bundle(), code);
-  await Deno.remove(cached);
-  assertEquals(await bundle(), code);
-});
-
-Deno.test("where the cache cannot be written, the bundle serves from memory", async () => {
-  await write("workflows.ts", workflows("third"));
-  assertStringIncludes(await bundle("--allow-write=elsewhere"), "third");
-  assertEquals((await Deno.readTextFile(cached)).includes("third"), false);
-  await bundle();
+Deno.test("DenoPlugin bundles without a cache where it cannot write", async () => {
+  await write("workflows.ts", workflows("not cached"));
+  await replay("--allow-write=elsewhere");
+  assertEquals((await cachedCode()).includes("not cached"), false);
 });

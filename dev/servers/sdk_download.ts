@@ -1,7 +1,7 @@
 /**
- * Has the SDK download a server into a folder: `dev-server` or `test-server`,
- * then the folder. A program of its own, so that it can be stopped if Temporal's
- * host does not answer, and so that the server's greeting is not seen.
+ * Lets the SDK download a server: `sdk_download.ts dev-server|test-server FOLDER`.
+ * It is a program of its own, so that it can be stopped if Temporal's host does not
+ * answer, and so that the server's output is not seen.
  *
  * @module
  */

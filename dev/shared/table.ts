@@ -1,11 +1,11 @@
 /**
- * Tables for people: aligned, and Markdown.
+ * Figures as Markdown tables.
  *
  * @module
  */
 
-/** Returns rows as a table; the first row heads it, the first column is text. */
-export function table(rows: (string | number)[][]): string {
+/** Returns rows as an aligned table; the first row is its head. */
+export function formatTable(rows: (string | number)[][]): string {
   const cells = rows.map((row) => row.map(String));
   const widths = cells[0].map((_, column) =>
     Math.max(...cells.map((row) => row[column].length))
@@ -20,7 +20,7 @@ export function table(rows: (string | number)[][]): string {
     .join("\n");
 }
 
-/** Returns the middle one of numbers. */
+/** Returns the median. */
 export function median(numbers: number[]): number {
   const sorted = numbers.toSorted((a, b) => a - b);
   const half = (sorted.length - 1) / 2;

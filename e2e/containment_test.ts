@@ -1,0 +1,161 @@
+/**
+ * What code of an application can reach in a Worker that runs as its task does:
+ * Activities, and Workflow code that escapes from the SDK's sandbox.
+ */
+
+import { Client, Connection } from "@temporalio/client";
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  changedProject,
+  readProjectFile,
+  spawn,
+  startDevServer,
+  startWorker,
+} from "./_programs.ts";
+
+const activities = `
+import {
+  attack,
+  getAttacksAtLoad,
+} from "./plugin/activities/testdata/attacks.ts";
+
+export async function say_hello(name: string): Promise<string> {
+  if (name === "print") console.log("say_hello runs");
+  return name === "load"
+    ? JSON.stringify(await getAttacksAtLoad())
+    : await attack(name);
+}`;
+
+/** Leaves the sandbox in the way that Node.js and Deno have in common. */
+const workflows = `
+import { proxyActivities } from "@temporalio/workflow";
+import type * as activities from "./activities.ts";
+
+const { say_hello } = proxyActivities<typeof activities>({
+  startToCloseTimeout: "30 seconds",
+});
+
+export async function SayHello(name: string): Promise<string> {
+  if (name !== "escape") return await say_hello(name);
+  const { Deno } = URL.constructor("return globalThis")();
+  const attempts = {
+    ffi: () => Deno.dlopen("libc.so.6", {}),
+    net: () => Deno.listen({ port: 0 }),
+    run: () => new Deno.Command("true").outputSync(),
+    "run Deno": () => new Deno.Command("deno").outputSync(),
+    "write the cache": () =>
+      Deno.writeTextFileSync("node_modules/.cache/temporal-on-deno/x.js", ""),
+    write: () => Deno.writeTextFileSync("x.txt", ""),
+    "read outside": () => Deno.readTextFileSync("/etc/passwd"),
+    "read the API key": () => {
+      if (Deno.env.get("TEMPORAL_API_KEY") === undefined) throw { name: "NotCapable" };
+    },
+  };
+  const outcomes = Object.entries(attempts).map(([name, attempt]) => {
+    try {
+      attempt();
+      return [name, "allowed"];
+    } catch (error) {
+      return [name, error.name];
+    }
+  });
+  return JSON.stringify(Object.fromEntries(outcomes));
+}`;
+
+const server = await startDevServer();
+const project = await changedProject({
+  "activities.ts": activities,
+  "workflows.ts": workflows,
+});
+const worker = spawn("worker", [], {
+  cwd: project.path,
+  env: {
+    TEMPORAL_ADDRESS: server.address,
+    TEMPORAL_API_KEY: "secret",
+    TEMPORAL_TLS: "false",
+  },
+});
+const connection = await Connection.connect({ address: server.address });
+const { workflow } = new Client({ connection });
+
+Deno.test.beforeAll(async () => {
+  await worker.prints("Worker polls");
+});
+
+Deno.test.afterAll(async () => {
+  await connection.close();
+  await worker[Symbol.asyncDispose]();
+  await server[Symbol.asyncDispose]();
+  await project[Symbol.asyncDispose]();
+});
+
+async function execute(name: string): Promise<string> {
+  return await workflow.execute("SayHello", {
+    args: [name],
+    taskQueue: "hello-task-queue",
+    workflowId: crypto.randomUUID(),
+  });
+}
+
+Deno.test("Activities of the Worker are denied every attack, at load and at run time", async () => {
+  const atLoad: Record<string, string> = JSON.parse(await execute("load"));
+  const names = Object.keys(atLoad);
+  assertEquals(names.length > 50, true);
+  const breaches = Object.entries(atLoad)
+    .filter(([, outcome]) => !outcome.startsWith("denied"));
+  for (const name of names) {
+    const outcome = await execute(name);
+    if (!outcome.startsWith("denied")) breaches.push([name, outcome]);
+  }
+  assertEquals(breaches, []);
+});
+
+Deno.test("Workflow code that escapes finds no permission worth having", async () => {
+  const outcomes = JSON.parse(await execute("escape"));
+  const denied = Object.keys(outcomes).map((name) => [name, "NotCapable"]);
+  assertEquals(denied.length, 8);
+  assertEquals(outcomes, Object.fromEntries(denied));
+});
+
+/** A project whose Activities are given permissions, in the one line for them. */
+async function projectThatPermits(permissions: string) {
+  const config = await readProjectFile("deno.json");
+  const line = '"activities": {},';
+  assertStringIncludes(config, line);
+  return await changedProject({
+    "deno.json": config.replace(line, `"activities": ${permissions},`),
+    "activities.ts": `export async function say_hello(): Promise<string> {
+      using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      return listener.addr.hostname;
+    }`,
+  });
+}
+
+Deno.test("deno.json permits Activities a host in one line", async () => {
+  await using permissive = await projectThatPermits('{ "net": ["127.0.0.1"] }');
+  const queue = "permissive";
+  await using _worker = await startWorker(["--task-queue", queue], {
+    cwd: permissive.path,
+    env: { TEMPORAL_ADDRESS: server.address },
+  });
+  const result = await workflow.execute("SayHello", {
+    args: ["Ada"],
+    taskQueue: queue,
+    workflowId: queue,
+  });
+  assertEquals(result, "127.0.0.1");
+});
+
+Deno.test("worker rejects permissions for Activities that it does not hold", async () => {
+  await using greedy = await projectThatPermits('{ "run": true }');
+  await using worker = spawn("worker", [], {
+    cwd: greedy.path,
+    env: { TEMPORAL_ADDRESS: server.address },
+  });
+  assertEquals((await worker.status).code, 1);
+  assertEquals(
+    worker.stderr,
+    'Cannot give Activities the permission "run" with the value true: this ' +
+      "process does not hold it; grant it to the process, too\n",
+  );
+});

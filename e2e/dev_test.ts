@@ -1,0 +1,92 @@
+/** The task `dev`. */
+
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import {
+  changedProject,
+  output,
+  readProjectFile,
+  spawn,
+  startDevServer,
+} from "./_programs.ts";
+
+/** The Activity, which takes longer than `deno run --watch` would wait. */
+const activities = (greeting: string) => `
+  export async function say_hello(name: string): Promise<string> {
+    if (name === "slow") {
+      console.log("say_hello runs");
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+    }
+    return "${greeting}, " + name;
+  }`;
+
+const server = await startDevServer();
+const env = { TEMPORAL_ADDRESS: server.address };
+const project = await changedProject({
+  "activities.ts": activities("Hello"),
+  // A lost attempt is not retried: the Workflow fails.
+  "workflows.ts": (await readProjectFile("workflows.ts")).replace(
+    '"5 seconds",',
+    '"5 seconds", retry: { maximumAttempts: 1 },',
+  ),
+});
+
+Deno.test.afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+  await project[Symbol.asyncDispose]();
+});
+
+function write(file: string, text: string) {
+  return Deno.writeTextFile(join(project.path, file), text);
+}
+
+async function greet(name: string): Promise<string> {
+  const { stdout } = await output("start", [name, "--workflow-id", name], {
+    env,
+  });
+  return stdout;
+}
+
+Deno.test("dev restarts the Worker after a change, when its Activities have finished", async () => {
+  await using dev = spawn("dev", [], { env, cwd: project.path });
+  await dev.prints("Worker polls");
+  const slow = greet("slow");
+  await dev.prints("say_hello runs");
+  await write("activities.ts", activities("Goodbye"));
+  await dev.prints('Worker restarts: "activities.ts" has changed');
+  await dev.prints("Worker stops, waiting for Activities to finish (1)");
+  assertEquals(await slow, "Result: Hello, slow\n");
+  assertEquals(await greet("Ada"), "Result: Goodbye, Ada\n");
+
+  await write("run_worker.ts", "an error");
+  await dev.prints("Worker ended with code 1; waiting for a change");
+  const worker = await readProjectFile("run_worker.ts");
+  await write("run_worker.ts", worker);
+  assertEquals(await greet("Grace"), "Result: Goodbye, Grace\n");
+
+  dev.kill("SIGINT");
+  assertEquals((await dev.status).code, 0);
+  assertStringIncludes(dev.stdout, "Worker stops\n");
+});
+
+Deno.test("dev does not restart the Worker after a change of a test", async () => {
+  await using dev = spawn("dev", [], { env, cwd: project.path });
+  await dev.prints("Worker polls");
+  await write("tests/new_test.ts", "");
+  await write("plugin/new_test.ts", "");
+  await write("plugin/new.ts", "");
+  await dev.prints("Worker restarts: ");
+  assertStringIncludes(dev.stdout, `"${join("plugin", "new.ts")}" has changed`);
+});
+
+Deno.test("dev lets a running Activity finish on Ctrl-C", async () => {
+  await using dev = spawn("dev", [], { env, cwd: project.path });
+  await dev.prints("Worker polls");
+  const args = ["slow", "--workflow-id", "last"];
+  const client = output("start", args, { env });
+  await dev.prints("say_hello runs");
+  dev.kill("SIGINT");
+  assertEquals((await dev.status).code, 0);
+  await using _worker = spawn("worker", [], { env, cwd: project.path });
+  assertEquals((await client).stdout, "Result: Goodbye, slow\n");
+});
