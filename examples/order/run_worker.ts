@@ -1,0 +1,44 @@
+/**
+ * The Worker for orders.
+ *
+ * @module
+ */
+
+import { NativeConnection, Worker } from "@temporalio/worker";
+import type { Settings } from "../../cli/settings.ts";
+import { workerMain } from "../../cli/worker.ts";
+import { DenoPlugin } from "../../plugin/mod.ts";
+
+/** Runs a Worker until SIGINT or SIGTERM. */
+export async function runWorker(
+  { connectionOptions, namespace, taskQueue }: Settings,
+): Promise<void> {
+  const connection = await NativeConnection.connect(connectionOptions);
+  try {
+    const worker = await Worker.create({
+      connection,
+      namespace,
+      taskQueue,
+      workflowsPath: import.meta.resolve("./workflows.ts"),
+      plugins: [
+        new DenoPlugin({
+          activities: import.meta.resolve("./activities.ts"),
+          // Real services: { net: ["warehouse.example.com"] }, and so on
+          permissions: {},
+        }),
+      ],
+      shutdownGraceTime: "10 seconds",
+      shutdownForceTime: "20 seconds",
+    });
+    await worker.run();
+  } finally {
+    await connection.close();
+  }
+}
+
+if (import.meta.main) {
+  await workerMain(runWorker, {
+    taskQueue: "order-task-queue",
+    task: "order:worker",
+  });
+}
