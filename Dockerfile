@@ -1,0 +1,17 @@
+# The Worker as an image: see docs/deploy.md. Debian, because the SDK's core is built
+# for glibc.
+FROM denoland/deno:2.9.6
+WORKDIR /app
+ENV DENO_DIR=/deno-dir DENO_NO_UPDATE_CHECK=1 TZ=UTC
+
+# Changes less often than code, and takes longer.
+COPY deno.json deno.lock ./
+COPY links links
+RUN deno install
+
+COPY . .
+RUN deno task bundle
+
+# All files above belong to root: this user can change none of them.
+USER deno
+ENTRYPOINT ["/app/deploy/start.sh"]
