@@ -20,6 +20,9 @@ import type { Settings } from "./settings.ts";
 /** Between two looks at an open Workflow Execution. */
 const WATCH_INTERVAL_MS = 3_000;
 
+/** Characters of a line that is reported. */
+const MAX_LENGTH = 400;
+
 // Values of enumerations in Temporal's API.
 const TASK_QUEUE_TYPE_WORKFLOW = 1;
 const PENDING_WORKFLOW_TASK_STATE_SCHEDULED = 1;
@@ -145,7 +148,8 @@ export class ClientReporter implements ClientPlugin, ConnectionPlugin {
               `"${this.#workerCommand}"`
             : undefined);
         if (obstacle && obstacle !== reported) {
-          printError(escapeControls(obstacle));
+          // The message of an error can be of any length.
+          printError(escapeControls(obstacle.slice(0, MAX_LENGTH)));
         }
         reported = obstacle;
       }

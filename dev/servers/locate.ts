@@ -134,7 +134,9 @@ async function download(
     } catch (error) {
       signal.throwIfAborted();
       failures.push(`${source}: ${(error as Error).message}`);
-      printError(`Cannot download from ${source}`);
+      if (source !== pinned.registry) {
+        printError(`Cannot download from ${source}; trying ${pinned.registry}`);
+      }
     } finally {
       await Deno.remove(scratch, { recursive: true });
     }
