@@ -46,6 +46,10 @@ export interface DenoPluginOptions {
    * URL of a module that exports Activities. They run in a sandbox: an isolate of
    * their own that holds the permissions below and nothing else. Activities that
    * are passed to the Worker run outside, in the Worker's own thread.
+   *
+   * With it, the process gives up its permissions to load libraries, write, run
+   * programs and use the network when a Worker begins to run. Create all Workers
+   * of the process before, and do other work in another process.
    */
   activities?: string;
   /**
@@ -63,8 +67,8 @@ export interface DenoPluginOptions {
  * It patches the sandbox of Workflow code where Deno's `node:vm` differs from that
  * of Node.js (clocks, stack traces, stack trace queries), resolves the imports of
  * Workflow code as Deno does, keeps bundles in a cache, and runs Activities in a
- * sandbox if they are named here. Before the Worker runs, it gives up the
- * permissions that only its start needs.
+ * sandbox if they are named here. Before a Worker runs, it gives up the permissions
+ * to write to the cache and to run Deno.
  *
  * Pass it to a Worker, a `NativeConnection`, a `TestWorkflowEnvironment`,
  * `bundleWorkflowCode` or `runReplayHistory`. Bundles with a `webpackConfigHook` are
