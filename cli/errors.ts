@@ -84,7 +84,7 @@ function missingNamespace(error: unknown): string | undefined {
 }
 
 /** The message of the innermost cause, which is where an error began. */
-export function rootMessage(error: Error): string {
+function rootMessage(error: Error): string {
   while (error.cause instanceof Error) error = error.cause;
   return error.message;
 }

@@ -34,8 +34,8 @@ import {
   CacheWebpackPlugin,
   DenoWebpackPlugin,
   hasSandbox,
-  type WebpackConfig,
 } from "./workflows/bundler.ts";
+import type { WebpackConfig } from "./workflows/resolve.ts";
 import { DenoPluginError } from "./errors.ts";
 
 export { DenoPluginError };

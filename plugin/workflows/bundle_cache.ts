@@ -92,7 +92,7 @@ export class CachedBundle {
 }
 
 /** Whether a file is one of the application's; `deno.lock` pins the packages'. */
-export function isLocal(path: string): boolean {
+function isLocal(path: string): boolean {
   return isAbsolute(path) && !path.startsWith(packages);
 }
 

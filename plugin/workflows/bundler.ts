@@ -9,34 +9,22 @@ import type { BundleOptions } from "@temporalio/worker";
 import { join } from "node:path";
 import type { CachedBundle } from "./bundle_cache.ts";
 import { DenoPluginError } from "../errors.ts";
-import { DenoResolverPlugin } from "./resolve.ts";
-
-/** Webpack's configuration, as the SDK's `webpackConfigHook` gets it. */
-export type WebpackConfig = Parameters<
-  NonNullable<BundleOptions["webpackConfigHook"]>
->[0];
-
-type Compiler = Extract<
-  NonNullable<NonNullable<WebpackConfig["plugins"]>[number]>,
-  { apply: unknown }
->["apply"] extends (compiler: infer C) => void ? C : never;
-
-type Stats = Parameters<
-  Parameters<Compiler["hooks"]["done"]["tapPromise"]>[1]
->[0];
-
-type Compilation = Stats["compilation"];
+import {
+  type Compilation,
+  type Compiler,
+  DenoResolverPlugin,
+} from "./resolve.ts";
 
 /** The module that patches the Workflow sandbox, the first one of a bundle. */
-export const sandboxModule: string = join(import.meta.dirname!, "sandbox.ts");
+const sandboxModule = join(import.meta.dirname!, "sandbox.ts");
 
 /** Files of this folder that decide what a bundle holds. */
 export const bundlerModules: string[] = [
-  "bundler.ts",
-  "graph.ts",
-  "resolve.ts",
-  "sandbox.ts",
-].map((name) => join(import.meta.dirname!, name));
+  sandboxModule,
+  ...["bundler.ts", "graph.ts", "resolve.ts"].map((name) =>
+    join(import.meta.dirname!, name)
+  ),
+];
 
 /** Found in each bundle with {@linkcode sandboxModule}, even if minimized. */
 const sandboxMark = "prepareStackTraceOnDeno";

@@ -20,14 +20,17 @@ import {
 import { dirname, extname, relative } from "node:path";
 import { type Graph, isPackage, readGraph } from "./graph.ts";
 
-type Configuration = Parameters<
+/** Webpack's configuration, as the SDK's `webpackConfigHook` gets it. */
+export type WebpackConfig = Parameters<
   NonNullable<BundleOptions["webpackConfigHook"]>
 >[0];
-type WebpackPlugin = NonNullable<Configuration["plugins"]>[number];
-type Compiler = Parameters<
+type WebpackPlugin = NonNullable<WebpackConfig["plugins"]>[number];
+/** What a plugin of webpack is applied to. */
+export type Compiler = Parameters<
   Extract<WebpackPlugin, (...args: never[]) => unknown>
 >[0];
-type Compilation = ReturnType<Compiler["createCompilation"]>;
+/** One run of webpack. */
+export type Compilation = ReturnType<Compiler["createCompilation"]>;
 type Factory = ReturnType<Compiler["createNormalModuleFactory"]>;
 type Module = NonNullable<
   ReturnType<Compilation["moduleGraph"]["getParentModule"]>
