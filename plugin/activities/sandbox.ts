@@ -73,7 +73,9 @@ export class ActivitySandbox {
     options: ActivitySandboxOptions = {},
   ): Promise<ActivitySandbox> {
     const { isolates: size = 1, payloadConverter, permissions = {} } = options;
-    checkPermissions(permissions);
+    const unknown = Object.keys(permissions)
+      .find((kind) => !PERMISSIONS.has(kind));
+    if (unknown) throw refusal(unknown, permissions, "no such permission");
     const imports = Object.entries({
       "{ serve }": import.meta.resolve("./isolate.ts"),
       ...payloadConverter && { "{ payloadConverter }": payloadConverter },
@@ -93,14 +95,18 @@ export class ActivitySandbox {
       pingIntervalMs: (options.unresponsiveAfterMs ?? 5_000) /
         PINGS_UNTIL_UNRESPONSIVE,
     };
-    const isolates = Array.from(
-      { length: size },
-      () =>
-        new Isolate(
-          settings,
-          (port, onError) => startWorker(setup, port, onError),
-        ),
-    );
+    const start: Start = (port, onError) => startWorker(setup, port, onError);
+    let isolates: Isolate[];
+    try {
+      isolates = Array.from(
+        { length: size },
+        () => new Isolate(settings, start),
+      );
+    } catch (error) {
+      // Deno says no more than that something is refused.
+      findRefusal(permissions);
+      throw error;
+    }
     const broker = new Broker(setup);
     try {
       const [names] = await Promise.all([isolates[0].loaded, broker.ready]);
@@ -144,11 +150,10 @@ export class ActivitySandbox {
   }
 }
 
-/** Throws an error that names what Deno refuses to give to a Deno Worker. */
-function checkPermissions(permissions: Deno.PermissionOptionsObject): void {
+/** Throws an error that names the permission that Deno refuses to a Deno Worker. */
+function findRefusal(permissions: Deno.PermissionOptionsObject): void {
   for (const [kind, value] of Object.entries(permissions)) {
     try {
-      if (!PERMISSIONS.has(kind)) throw new TypeError("no such permission");
       new Worker("data:text/javascript,", {
         type: "module",
         deno: { permissions: { [kind]: value } },
@@ -157,12 +162,17 @@ function checkPermissions(permissions: Deno.PermissionOptionsObject): void {
       const reason = error instanceof Deno.errors.NotCapable
         ? "this process does not hold it; grant it to the process, too"
         : (error as Error).message;
-      throw new DenoPluginError(
-        `Cannot give Activities the permission "${kind}" with the value ` +
-          `${JSON.stringify(value)}: ${reason}`,
-      );
+      throw refusal(kind, permissions, reason);
     }
   }
+}
+
+function refusal(kind: string, permissions: object, reason: string) {
+  const value = JSON.stringify(Reflect.get(permissions, kind));
+  return new DenoPluginError(
+    `Cannot give Activities the permission "${kind}" with the value ${value}: ` +
+      reason,
+  );
 }
 
 /** Starts a Deno Worker. */
@@ -263,6 +273,8 @@ class Isolate {
   constructor(readonly settings: IsolateSettings, start: Start) {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
+    // If Deno refuses to start it, nothing is left to end.
+    this.#worker = start(port2, (error) => this.end(oneLine(error)));
     port1.onmessage = ({ data }) => this.#receive(data);
     this.loaded = this.#load.promise;
     this.loaded.catch(() => {});
@@ -270,7 +282,6 @@ class Isolate {
       () => this.end("it did not finish loading"),
       LOAD_TIMEOUT_MS,
     );
-    this.#worker = start(port2, (error) => this.end(oneLine(error)));
   }
 
   /** How busy the isolate is. One that does not respond is busier than any other. */
