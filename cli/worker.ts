@@ -154,12 +154,14 @@ class WorkerReporter implements NativeConnectionPlugin, WorkerPlugin {
     console.log(
       `Worker stops${running && `${running}; Ctrl-C ends it at once`}`,
     );
-    // On a lost connection, the SDK takes longer than it is told.
     const { shutdownForceTimeMs } = worker.options;
+    // Without a limit, the Worker waits. A timer of infinity would run at once.
+    if (shutdownForceTimeMs === undefined) return;
+    // On a lost connection, the SDK exceeds this limit by some 10 seconds.
     setTimeout(() => {
       printError(gaveUp(worker).message);
       Deno.exit(1);
-    }, (shutdownForceTimeMs ?? Infinity) + 500);
+    }, shutdownForceTimeMs + 500);
   }
 
   /** Reports that the connection is lost, if it is, and when it is back. */

@@ -27,7 +27,11 @@ Deno.test.afterAll(async () => {
 });
 
 /** Starts a Worker, and a Workflow whose Activity then runs. */
-async function startActivity(name: string, workflowId: string) {
+async function startActivity(
+  name: string,
+  workflowId: string,
+  { path: cwd } = project,
+) {
   const stack = new AsyncDisposableStack();
   // A Task Queue of its own: an Activity of an earlier test may be retried.
   const queue = ["--task-queue", workflowId];
@@ -94,6 +98,21 @@ Deno.test("worker gives up on an Activity that never ends", async () => {
     worker.stderr,
     /Worker gave up, waiting for Activities to finish \(1\)\n$/,
   );
+});
+
+Deno.test("worker without shutdownForceTime lets a running Activity finish", async () => {
+  const runWorker = await readProjectFile("run_worker.ts");
+  await using unlimited = await changedProject({
+    "activities.ts": await readProjectFile("e2e/_activities.ts"),
+    "run_worker.ts": runWorker.replace(/ *shutdownForceTime.*\n/, ""),
+  });
+  await using running = await startActivity("slow", "unlimited", unlimited);
+  const { worker, client } = running;
+  worker.kill("SIGTERM");
+  assertEquals((await worker.status).code, 0);
+  assertEquals(worker.stderr, "");
+  await using _next = spawn("worker", ["--task-queue", "unlimited"], { env });
+  assertEquals((await client.status).code, 0);
 });
 
 Deno.test("start reports a failed and a canceled Workflow in one line", async () => {
