@@ -19,6 +19,12 @@ const logLevels = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"] as const;
 /** The part of the SDK's core that logs each call it has to repeat. */
 const retries = "temporalio_client::retry";
 
+/** Messages for which the program has words of its own, when the Worker fails. */
+const failures = new Set([
+  "Network error while describing namespace for heartbeat capabilities",
+  "Worker failed",
+]);
+
 /** Attributes that the SDK adds to each entry, for which a line has no room. */
 const sdkAttributes = new Set(
   ("activityId activityType attempt durationMs error isLocal namespace runId " +
@@ -103,8 +109,7 @@ class WorkerLogger extends DefaultLogger {
     const component = meta?.sdkComponent;
     const isApplication = component === "activity" || component === "workflow";
     const minimum = isApplication ? application : sdk;
-    // The program reports in its own words why the Worker failed.
-    if (logLevels.indexOf(level) >= minimum && message !== "Worker failed") {
+    if (logLevels.indexOf(level) >= minimum && !failures.has(message)) {
       super.log(level, message, meta);
     }
   }
