@@ -47,7 +47,7 @@ function reason(error: Error & { details?: string }): string {
   const { details, message } = error.cause instanceof Error
     ? error.cause as typeof error
     : error;
-  if (/before the deadline|[Tt]imed? ?out/.test(message)) return "no answer";
+  if (/deadline|timed? ?out/i.test(message)) return "no answer";
   if (message.includes("dns error")) return "no such host";
   if (/^connection refused/i.test(message)) return "connection refused";
   return details || (/message: "(.+?)"/.exec(message)?.[1] ?? message);

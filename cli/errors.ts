@@ -65,11 +65,11 @@ export function formatError(error: unknown): string | undefined {
     const [, details] = /message: "(.+?)"/.exec(error.message) ?? [];
     return `Cannot run the Worker: ${details ?? error.message}`;
   }
-  // The last is what the SDK throws for an option that it cannot use.
-  const names = ["DenoPluginError", "ValueError"];
-  if (
-    error instanceof UserError || names.some((name) => isNamed(error, name))
-  ) return (error as Error).message;
+  // The SDK throws it for an option that it cannot use, or a payload.
+  if (isNamed(error, "ValueError")) return escapeControls(error.message);
+  if (error instanceof UserError || isNamed(error, "DenoPluginError")) {
+    return error.message;
+  }
 }
 
 function isNamed(error: unknown, name: string): error is Error {

@@ -1,9 +1,27 @@
 /** Where settings come from, and which take precedence. */
 
-import { assertEquals, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertInstanceOf,
+  assertMatch,
+  assertThrows,
+} from "@std/assert";
 import { join } from "node:path";
+import {
+  isLong,
+  random,
+  randomInteger,
+  randomOf,
+  randomText,
+  seed,
+} from "../dev/shared/random.ts";
+import { readArguments } from "./arguments.ts";
 import { UserError } from "./errors.ts";
-import { loadSettings, type SettingsFlags } from "./settings.ts";
+import {
+  loadSettings,
+  type SettingsFlags,
+  settingsOptions,
+} from "./settings.ts";
 
 /** What {@linkcode load} is given. */
 interface Sources {
@@ -187,3 +205,57 @@ for (
     assertEquals(actual.slice(0, expected.length), expected);
   });
 }
+
+Deno.test(`settings of any kind load, or fail in one line (SEED=${seed})`, () => {
+  const words = [
+    "",
+    "-",
+    "--",
+    "=",
+    "[",
+    "]",
+    ":",
+    ".",
+    "\n",
+    '"',
+    "1",
+    "\x1b",
+  ];
+  const text = () =>
+    random() < 0.3 ? randomText().replaceAll("\0", "") : Array.from(
+      { length: randomInteger(6) },
+      () => randomOf([...words, "localhost", "7233", "::1", "default"]),
+    ).join("");
+  const names = ["ADDRESS", "NAMESPACE", "TLS", "TLS_CLIENT_CERT_PATH"];
+  const keys = ["address", "namespace", "tls", "api_key", "grpc_meta", "codec"];
+  let failures = 0;
+  const count = isLong ? 20_000 : 500;
+  for (let number = 0; number < count; number++) {
+    const args = Array.from(
+      { length: randomInteger(4) },
+      () =>
+        randomOf(["--address", "--namespace", "--profile", "--x"]) +
+        randomOf(["", "="]) + text(),
+    );
+    const env = Object.fromEntries(
+      names.filter(() => random() < 0.3).map((
+        name,
+      ) => [`TEMPORAL_${name}`, text()]),
+    );
+    const lines = keys.filter(() => random() < 0.4)
+      .map((key) => `${key} = ${randomOf(["true", "1", text()])}`);
+    const toml = random() < 0.5
+      ? undefined
+      : [randomOf(["[profile.default]", text()]), ...lines].join("\n");
+    try {
+      const flags = readArguments(args, settingsOptions("queue"));
+      const { connectionOptions } = load({ flags, env, toml });
+      assertMatch(connectionOptions.address, /^[^:]+:\d+$|^\[[^\]]+\]:\d+$/);
+    } catch (error) {
+      assertInstanceOf(error, UserError, `${number}: ${error}`);
+      assertEquals(error.message.includes("\n    at "), false);
+      failures++;
+    }
+  }
+  assertEquals(failures > 0 && failures < count, true, `${failures} failures`);
+});

@@ -43,9 +43,6 @@ export const cleanEnv: Record<string, string> = {
   TEMPORAL_CLI: await locateServer("dev-server"),
 };
 
-/** Whether the long form of a test is wanted. */
-export const isLong = Boolean(Deno.env.get("LONG"));
-
 /** Starts a task. */
 export function spawn(
   name: Task,

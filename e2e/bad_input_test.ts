@@ -4,7 +4,15 @@
 
 import { Client, Connection } from "@temporalio/client";
 import { assertEquals, assertMatch } from "@std/assert";
-import { isLong, startDevServer, startWorker, waitFor } from "./_programs.ts";
+import {
+  isLong,
+  random,
+  randomBytes,
+  randomInteger,
+  randomText,
+  seed,
+} from "../dev/shared/random.ts";
+import { startDevServer, startWorker, waitFor } from "./_programs.ts";
 
 /** A Workflow to start, as gRPC sends it, and what its history must then say. */
 interface Case {
@@ -14,35 +22,6 @@ interface Case {
 }
 
 const count = isLong ? 2_000 : 100;
-const seed = Number(Deno.env.get("SEED") || Math.floor(Math.random() * 1e6));
-let state = seed;
-
-/** Returns a number from 0 to 1. */
-function random(): number {
-  state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
-  return state / 2 ** 32;
-}
-
-function randomInteger(below: number): number {
-  return Math.floor(random() * below);
-}
-
-/** Any characters but surrogates. */
-function randomText(): string {
-  const codes = Array.from(
-    { length: randomInteger(40) },
-    () => randomInteger(0x2fff),
-  );
-  return String.fromCodePoint(...codes);
-}
-
-function randomBytes(): Uint8Array {
-  return Uint8Array.from(
-    { length: randomInteger(200) },
-    () => randomInteger(256),
-  );
-}
-
 function nested(depth: number): unknown {
   let value: unknown = randomText();
   for (let level = 0; level < depth; level++) value = { [level]: [value] };

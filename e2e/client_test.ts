@@ -16,7 +16,7 @@ import {
 const server = await startDevServer();
 const env = { TEMPORAL_ADDRESS: server.address };
 const connection = await Connection.connect({ address: server.address });
-const { workflow } = new Client({ connection });
+const { workflow, workflowService } = new Client({ connection });
 
 Deno.test.afterAll(async () => {
   await connection.close();
@@ -119,6 +119,36 @@ Deno.test("start reports a terminated Workflow in one line, with controls escape
   const [, report, ...rest] = client.stderr.split("\n");
   assertEquals(report, "Workflow was terminated: not \\u001b[31mneeded");
   assertEquals(rest, [""]);
+});
+
+Deno.test("start reports in one line a result that it cannot decode", async () => {
+  const taskQueue = { name: "undecodable" };
+  await using client = spawn("start", ["--task-queue", taskQueue.name], {
+    env,
+  });
+  const namespace = "default";
+  const { taskToken } = await connection.withDeadline(
+    Date.now() + 30_000,
+    () => workflowService.pollWorkflowTaskQueue({ namespace, taskQueue }),
+  );
+  const encode = (text: string) => new TextEncoder().encode(text);
+  const result = {
+    payloads: [{
+      metadata: { encoding: encode("x/\n\x1b[2J") },
+      data: encode(""),
+    }],
+  };
+  await workflowService.respondWorkflowTaskCompleted({
+    namespace,
+    taskToken,
+    commands: [{
+      commandType: 4, // COMPLETE_WORKFLOW_EXECUTION
+      completeWorkflowExecutionCommandAttributes: { result },
+    }],
+  });
+  assertEquals((await client.status).code, 1);
+  const [, ...lines] = client.stderr.split("\n");
+  assertEquals(lines, ["Unknown encoding: x/\\n\\u001b[2J", ""]);
 });
 
 Deno.test("worker and start use the profile that the temporal CLI has written", async () => {

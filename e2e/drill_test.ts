@@ -1,7 +1,8 @@
 /** The drill: in short, each fault once with a few Workflows open. */
 
 import { assertEquals } from "@std/assert";
-import { isLong, output } from "./_programs.ts";
+import { isLong } from "../dev/shared/random.ts";
+import { output } from "./_programs.ts";
 
 Deno.test("drill loses no Workflow, and none is wrong or runs twice", async () => {
   const size = isLong ? [] : ["--workflows", "2", "--minutes", "0"];
