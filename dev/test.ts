@@ -36,7 +36,7 @@ await runProgram("deno task test", options, async (args) => {
   const files = args.FILE ? [args.FILE] : [];
   const test = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["test", "--no-prompt", "--parallel", "-P", ...files],
+      ...["test", "--no-prompt", "--cached-only", "--parallel", "-P", ...files],
       ...["--", "--workflow-environment", environment],
     ],
     cwd: root,

@@ -7,6 +7,7 @@ import { Client, Connection } from "@temporalio/client";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import {
   changedProject,
+  output,
   readProjectFile,
   spawn,
   startDevServer,
@@ -158,4 +159,67 @@ Deno.test("worker rejects permissions for Activities that it does not hold", asy
     'Cannot give Activities the permission "run" with the value true: this ' +
       "process does not hold it; grant it to the process, too\n",
   );
+});
+
+/** What the set "test" permits: the project's files, this machine, and the SDK. */
+const permittedInTests = [
+  "require .node",
+  "import the Worker",
+  "read its own source",
+  "import JSON",
+  "require JSON",
+  "Deno.env.toObject",
+  "process.env keys",
+  "Deno.kill itself",
+  "process.kill itself",
+  "node:process kill itself",
+  "process._kill itself",
+  "fetch",
+  "WebSocket",
+  "node:http",
+  "node:http2",
+  "node:net",
+  "node:tls",
+  "Deno.connect",
+  "Deno.connectTls",
+  "Deno.listen",
+  "caches",
+  "hostname",
+  "localStorage",
+];
+
+Deno.test("a mock in a test can do what the permissions of the tests list, and no more", async () => {
+  await using tested = await changedProject({
+    "tests/attacks_test.ts": `
+      import {
+        attack,
+        attacks,
+      } from "../plugin/activities/testdata/attacks.ts";
+      import { executeSayHello, useEnvironment } from "./_environment.ts";
+
+      useEnvironment();
+
+      Deno.test("attacks", async () => {
+        const names = Object.keys(attacks)
+          .filter((name) => !["process.abort", "setuid"].includes(name));
+        await executeSayHello({
+          async say_hello() {
+            for (const name of names) {
+              console.log("ATTACK", JSON.stringify([name, await attack(name)]));
+            }
+            return "";
+          },
+        });
+      });`,
+  });
+  const args = ["tests/attacks_test.ts", "--workflow-environment", "local"];
+  const { stdout, stderr } = await output("test", args, { cwd: tested.path });
+  const outcomes: [string, string][] = stdout.split("\n")
+    .filter((line) => line.startsWith("ATTACK "))
+    .map((line) => JSON.parse(line.slice("ATTACK ".length)));
+  assertEquals(outcomes.length > 70, true, stdout + stderr);
+  const permitted = outcomes
+    .filter(([, outcome]) => !outcome.startsWith("denied"))
+    .map(([name]) => name);
+  assertEquals(permitted, permittedInTests);
 });

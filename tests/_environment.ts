@@ -40,6 +40,12 @@ class SameThreadPlugin implements NativeConnectionPlugin, WorkerPlugin {
       ...options,
     };
   }
+
+  /** The SDK has loaded its libraries: a mock has none to load. */
+  async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>) {
+    await Deno.permissions.revoke({ name: "ffi" });
+    await next(worker);
+  }
 }
 
 /** Plugins of a test environment. */

@@ -21,6 +21,8 @@ async function run<T>(name: string, ...args: unknown[]): Promise<T> {
 Deno.test("every attack is denied, at load and at run time", async () => {
   const atLoad = await run<Record<string, string>>("getAttacksAtLoad");
   const breaches: string[] = [];
+  // Deno refuses it with --cached-only alone: see e2e/containment_test.ts.
+  delete atLoad["import npm"];
   for (const [name, outcome] of Object.entries(atLoad)) {
     const later = await run<string>("attack", name);
     if (!outcome.startsWith("denied")) {

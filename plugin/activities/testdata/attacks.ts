@@ -166,6 +166,25 @@ export const attacks: Record<string, () => unknown> = {
   "localStorage": () => localStorage.setItem("x", "1"),
 };
 
+/** What Deno says when it refuses, or has nothing of the kind. */
+const refusal = new RegExp(
+  [
+    "Requires .* (access|permissions)",
+    "Requires .*--allow",
+    "requires unscoped --allow",
+    "not available in an Activity sandbox",
+    "not supported in workers",
+    "escalate parent thread permissions",
+    "^denied",
+    "is not (a function|defined)",
+    "reading 'open'",
+    "nothing to see",
+    "EPERM|queryA UNKNOWN|failed to open preopen", // as Node.js says it
+    "Failed loading .* for package|not found in .*cache", // by --cached-only
+    "Command failed: true", // by node:child_process
+  ].join("|"),
+);
+
 /** Tries an attack; returns how it was denied, or that it was not. */
 export async function attack(name: string): Promise<string> {
   let timer;
@@ -176,7 +195,8 @@ export async function attack(name: string): Promise<string> {
     const result = await Promise.race([attacks[name](), hang]);
     return `ALLOWED: ${Deno.inspect(result).slice(0, 60)}`;
   } catch (error) {
-    return `denied: ${(error as Error).message ?? error}`.split("\n")[0];
+    const [message] = `${(error as Error).message ?? error}`.split("\n");
+    return refusal.test(message) ? `denied: ${message}` : `ALLOWED: ${message}`;
   } finally {
     clearTimeout(timer);
   }
@@ -184,7 +204,9 @@ export async function attack(name: string): Promise<string> {
 
 /** What each attack came to while this module was loaded. */
 const atLoad: Record<string, string> = {};
-for (const name of Object.keys(attacks)) atLoad[name] = await attack(name);
+if ("postMessage" in self) {
+  for (const name of Object.keys(attacks)) atLoad[name] = await attack(name);
+}
 
 /** Returns what each attack came to at load. */
 export async function getAttacksAtLoad(): Promise<Record<string, string>> {
@@ -206,7 +228,7 @@ MessagePort.prototype.postMessage = function (...args: any) {
   heard.push(args);
   return postMessage.apply(this, args);
 };
-(self as any).postMessage({ type: "loaded", names: ["forged"] });
+(self as any).postMessage?.({ type: "loaded", names: ["forged"] });
 
 /** Returns the messages that this module has overheard. */
 export async function getHeard(): Promise<unknown[]> {

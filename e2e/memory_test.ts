@@ -1,0 +1,47 @@
+/** Code that fills the memory ends the Worker's process, as a service manager sees it. */
+
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  changedProject,
+  readProjectFile,
+  spawn,
+  startDevServer,
+  startWorker,
+} from "./_programs.ts";
+
+const fill = "for (const all: number[][] = [];;) all.push(Array(1e5).fill(1));";
+const workflows = await readProjectFile("workflows.ts");
+
+const code = {
+  Activity: {
+    "activities.ts":
+      `export async function say_hello(): Promise<string> { ${fill} }`,
+  },
+  Workflow: {
+    "workflows.ts": workflows
+      .replace(/(function SayHello.*\n)/, `$1 if (name) { ${fill} }\n`),
+  },
+};
+
+const config = await readProjectFile("deno.json");
+const limit = "--max-old-space-size=100,";
+
+async function fillMemory(files: Record<string, string>) {
+  await using server = await startDevServer();
+  await using greedy = await changedProject({
+    ...files,
+    "deno.json": config.replace("--v8-flags=", `--v8-flags=${limit}`),
+  });
+  const args = ["--address", server.address];
+  await using worker = await startWorker(args, { cwd: greedy.path });
+  await using client = spawn("start", args);
+  assertEquals((await worker.status).code, 133); // SIGTRAP
+  assertStringIncludes(worker.stderr, "Fatal JavaScript out of memory");
+  await using _next = await startWorker(args);
+  assertEquals((await client.status).code, 0);
+  assertEquals(client.stdout, "Result: Hello, Temporal!\n");
+}
+
+Deno.test("a Worker whose code fills the memory ends, and the next one goes on", async () => {
+  await Promise.all(Object.values(code).map(fillMemory));
+});
