@@ -14,7 +14,7 @@ import { abortable, interruption, runProgram } from "../cli/program.ts";
 import { type DevServer, startDevServer } from "./servers/dev_server.ts";
 import { isCorrect, Load } from "./shared/load.ts";
 import { type Program, startTask } from "./shared/processes.ts";
-import { root } from "./shared/project.ts";
+import { changedProject, root } from "./shared/project.ts";
 import { formatTable, median } from "./shared/table.ts";
 
 const bundles = join(root, "node_modules", ".cache", "temporal-on-deno");
@@ -24,6 +24,13 @@ const options = {
   "--runs NUMBER": "How often to measure the other figures (default: 3)",
   "--quick": "Measure one Worker with 20 Workflows open, and no memory",
 };
+
+/** An Activity that computes for some 0.1 s. */
+const computing =
+  `export async function say_hello(name: string): Promise<string> {
+  for (let i = 0; i < 2e7; i++) Math.sqrt(Math.random());
+  return \`Hello, \${name}!\`;
+}`;
 
 /** Measures on a server of its own. */
 class Bench {
@@ -37,10 +44,11 @@ class Bench {
     this.#signal = signal;
   }
 
-  /** Starts a Worker and waits until it polls. */
-  async #startWorker(): Promise<Program> {
+  /** Starts a Worker of the project in a folder, and waits until it polls. */
+  async #startWorker(cwd = root): Promise<Program> {
     this.#signal.throwIfAborted();
-    const worker = startTask("worker", ["--address", this.#server.address]);
+    const args = ["--address", this.#server.address];
+    const worker = startTask("worker", args, { cwd });
     await worker.prints("Worker polls");
     return worker;
   }
@@ -106,6 +114,30 @@ class Bench {
       figures.forEach((figure, index) => columns[index].push(figure));
     }
     return [workers, concurrency, ...columns.map((c) => formatRange(c))];
+  }
+
+  /** Workflows in a second whose Activities compute, by the number of isolates. */
+  async isolates(runs: number): Promise<string> {
+    const runWorker = await Deno.readTextFile(join(root, "run_worker.ts"));
+    const rows: (string | number)[][] = [];
+    for (const isolates of [1, 2, 4]) {
+      await using project = await changedProject({
+        "activities.ts": computing,
+        "run_worker.ts": runWorker
+          .replace("new DenoPlugin({", `$& isolates: ${isolates},`),
+      });
+      await using _worker = await this.#startWorker(project.path);
+      await this.#run(20, 20); // warms up
+      const rates: number[] = [];
+      for (let run = 0; run < runs; run++) {
+        rates.push(50 / (await this.#run(20, 50)).seconds);
+      }
+      rows.push([isolates, formatRange(rates)]);
+    }
+    return formatTable([
+      ["Isolates for Activities that compute", "Workflows/s"],
+      ...rows,
+    ]);
   }
 
   /** One Worker's memory and processor time as Workflows add up. */
@@ -183,6 +215,9 @@ await runProgram("deno task bench", options, async (args) => {
   const cpu = ["Workers' CPU ms for one", "server's"];
   const head = ["Workers", "Open", "Workflows/s", "ms for one", ...cpu];
   console.log(`\n${formatTable([head, ...rows])}`);
-  if (!args.quick) console.log(`\n${await bench.memory(total)}`);
+  if (!args.quick) {
+    console.log(`\n${await bench.isolates(runs)}`);
+    console.log(`\n${await bench.memory(total)}`);
+  }
   await connection.close();
 });

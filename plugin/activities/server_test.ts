@@ -1,6 +1,7 @@
 /** Runs the same Activities outside and inside the sandbox, on a server. */
 
-import type { ActivityOptions } from "@temporalio/common";
+import { Client } from "@temporalio/client";
+import type { ActivityOptions, Payload } from "@temporalio/common";
 import { TestWorkflowEnvironment } from "@temporalio/testing";
 import {
   bundleWorkflowCode,
@@ -8,7 +9,7 @@ import {
   Worker,
   type WorkerOptions,
 } from "@temporalio/worker";
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { ActivitySandbox } from "./sandbox.ts";
 import * as outside from "./testdata/activities.ts";
 import type { runActivity } from "./testdata/workflows.ts";
@@ -77,6 +78,11 @@ async function execute(
   );
 }
 
+/** Stands for encryption. */
+function flip({ data }: Payload): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(data!, (byte) => byte ^ 255);
+}
+
 const once: Options = { retry: { maximumAttempts: 1 } };
 
 const cases: [string, unknown[], Options?][] = [
@@ -129,6 +135,95 @@ Deno.test("an Activity completes asynchronously", async () => {
       { type: "[object String]", result: "done" },
     );
   }
+});
+
+Deno.test("payload codecs see what an Activity inside is given and returns", async () => {
+  const seen: string[] = [];
+  const codec = {
+    async encode(payloads: Payload[]) {
+      return payloads.map((payload) => ({ ...payload, data: flip(payload) }));
+    },
+    async decode(payloads: Payload[]) {
+      return payloads.map((payload) => {
+        const data = flip(payload);
+        seen.push(new TextDecoder().decode(data));
+        return { ...payload, data };
+      });
+    },
+  };
+  const dataConverter = { payloadCodecs: [codec] };
+  const { connection, nativeConnection } = environment;
+  const { workflow } = new Client({ connection, dataConverter });
+  const outcomes = await Promise.all(
+    Object.entries({ outside, inside: sandbox.activities })
+      .map(async ([name, activities]) => {
+        const taskQueue = `codec ${name}`;
+        const worker = await Worker.create({
+          connection: nativeConnection,
+          taskQueue,
+          activities,
+          workflowBundle,
+          dataConverter,
+        });
+        return await worker.runUntil(
+          workflow.execute<typeof runActivity>("runActivity", {
+            taskQueue,
+            workflowId: taskQueue,
+            args: ["echo", ["secret"], {}],
+          }),
+        );
+      }),
+  );
+  assertEquals(outcomes[1], outcomes[0]);
+  assertEquals(JSON.stringify(outcomes[1]).includes("secret"), true);
+  assertEquals(seen.includes('"secret"'), true);
+});
+
+Deno.test("a Worker that shuts down cancels its Activities after the grace time", async () => {
+  const outcomes: string[] = [];
+  for (
+    const [name, activities] of Object.entries({
+      outside,
+      inside: sandbox.activities,
+    })
+  ) {
+    const started = Promise.withResolvers<void>();
+    const worker = await Worker.create({
+      connection: environment.nativeConnection,
+      taskQueue: `grace ${name}`,
+      workflowBundle,
+      shutdownGraceTime: 100,
+      activities,
+      interceptors: {
+        activity: [() => ({
+          inbound: {
+            async execute(input, next) {
+              const outcome = next(input);
+              started.resolve();
+              outcomes.push(JSON.stringify(await outcome));
+              return outcome;
+            },
+          },
+        })],
+      },
+    });
+    const run = worker.run();
+    const handle = await environment.client.workflow.start<typeof runActivity>(
+      "runActivity",
+      {
+        taskQueue: worker.options.taskQueue,
+        workflowId: name,
+        args: ["waitForCancellation", [], once],
+      },
+    );
+    await started.promise;
+    worker.shutdown();
+    await run;
+    await handle.terminate();
+  }
+  assertEquals(outcomes.length, 2);
+  assertEquals(outcomes[1], outcomes[0]);
+  assertStringIncludes(outcomes[0], "WORKER_SHUTDOWN");
 });
 
 Deno.test("an Activity that ends its isolate is tried again", async () => {
