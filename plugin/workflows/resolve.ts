@@ -82,7 +82,7 @@ export class DenoResolverPlugin {
       };
       const factory = params.normalModuleFactory;
       this.#resolveImports(compilation, factory, report);
-      this.#refuseAsyncModules(factory, report);
+      this.#refuseBrokenCode(factory, report);
       this.#readRemoteModules(compiler, compilation, factory, report);
     });
   }
@@ -200,8 +200,8 @@ export class DenoResolverPlugin {
     });
   }
 
-  /** Refuses what a bundle, which the SDK runs synchronously, cannot do. */
-  #refuseAsyncModules(factory: Factory, report: (text: string) => void) {
+  /** Refuses what the SDK's way to compile and run a bundle breaks. */
+  #refuseBrokenCode(factory: Factory, report: (text: string) => void) {
     for (const type of ["javascript/auto", "javascript/esm"] as const) {
       factory.hooks.parser.for(type).tap(PLUGIN, (parser) => {
         type Node = Parameters<typeof parser.getLocation>[0];
@@ -228,6 +228,20 @@ export class DenoResolverPlugin {
           refuse(node, "import() needs a string literal");
           return true;
         });
+        // The SDK has swc expand `\p{…}`, which breaks set operations on it.
+        for (const kind of ["call", "new"] as const) {
+          parser.hooks[kind].for("RegExp").tap(PLUGIN, (node) => {
+            const path = parser.state.module.nameForCondition();
+            const [pattern, flags] = node.arguments
+              .map((argument) => parser.evaluateExpression(argument).string);
+            if (!path || isPackage(path) || !flags?.includes("v")) return;
+            try {
+              new RegExp(pattern!, flags);
+            } catch {
+              refuse(node, "A set operation on \\p{…} is not available");
+            }
+          });
+        }
       });
     }
   }

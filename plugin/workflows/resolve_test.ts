@@ -166,7 +166,8 @@ const files: Record<string, string> = {
       });
       const { lazy } = await import("./lazy.ts");
       const encoded = new TextEncoder().encode("a").length;
-      return { stacks, values: [data, remote, text, lazy, encoded] };
+      const isLetter = /^[\\w--\\d]$/v.test("1");
+      return { stacks, values: [data, remote, text, lazy, encoded, isLetter] };
     }
   `,
 };
@@ -263,6 +264,7 @@ Deno.test("Workflow code runs what it imports, with stack traces", async () => {
       "text",
       "lazy",
       1,
+      false,
     ]);
   } finally {
     await environment.teardown();
@@ -322,7 +324,7 @@ Deno.test("an import that Deno cannot resolve is refused with its line", async (
   ]);
 });
 
-Deno.test("what cannot run synchronously is refused with its line", async () => {
+Deno.test("what the bundle cannot run is refused with its line", async () => {
   const errors = await refusal(`
     interface Removed {
       when: "compiling";
@@ -330,8 +332,10 @@ Deno.test("what cannot run synchronously is refused with its line", async () => 
     const name: string = "./relative.ts";
     export const lazy = (_: Removed) => import(name);
     await Promise.resolve();
+    export const letters = /[\\p{L}--[a-z]]/v;
   `);
   assertEquals(errors, [
+    "A set operation on \\p{…} is not available in Workflow code, at refused.ts:8",
     "Top-level await is not available in Workflow code, at refused.ts:7",
     "import() needs a string literal in Workflow code, at refused.ts:6",
   ]);
