@@ -120,8 +120,16 @@ export class DenoResolverPlugin {
     return [
       // As in Deno, the default import of a CommonJS module is `module.exports`.
       {
-        test: (path) => this.#graph?.modules.get(path)?.kind === "esm",
+        test: (path) =>
+          this.#graph?.modules.get(path)?.kind === "esm" &&
+          !/^(cjs|cts)$/i.test(typeOf(path)),
         type: "javascript/esm",
+      },
+      // Deno's graph calls CommonJS modules "esm", too.
+      {
+        test: /\.js$/,
+        descriptionData: { type: "commonjs" },
+        type: "javascript/auto",
       },
       {
         test: (path) =>
