@@ -122,7 +122,13 @@ export async function readGraph(roots: string[]): Promise<Graph> {
       ? specifier
       : nameOf(specifier);
     const error = module.error && summarize(module.error);
-    return { request, error, missing: error?.startsWith("Module not found") };
+    return {
+      request,
+      error,
+      missing: /^(Module not found|\[ERR_UNSUPPORTED_DIR_IMPORT\])/.test(
+        error ?? "",
+      ),
+    };
   };
 
   // What is imported for its types alone has no part in the bundle.
