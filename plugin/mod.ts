@@ -150,7 +150,8 @@ export class DenoPlugin
     worker: Worker,
     next: (worker: Worker) => Promise<void>,
   ): Promise<void> {
-    await revokePermissions();
+    // Not later: the SDK expects that a Worker runs as soon as `run` has returned.
+    revokePermissions();
     await next(worker);
   }
 
@@ -187,7 +188,7 @@ class ActivitySandboxPlugin implements WorkerPlugin {
   }
 
   async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>) {
-    await revokeAllPermissions();
+    revokeAllPermissions();
     try {
       await next(worker);
     } finally {

@@ -11,10 +11,10 @@ import { cacheFolder } from "./workflows/bundle_cache.ts";
  * Gives up the permissions to write to the cache of bundles and to run Deno, so
  * that no code that runs later can change what the next Worker runs.
  */
-export async function revokePermissions() {
-  await Deno.permissions.revoke({ name: "write", path: cacheFolder });
+export function revokePermissions() {
+  Deno.permissions.revokeSync({ name: "write", path: cacheFolder });
   for (const command of ["deno", Deno.execPath()]) {
-    await Deno.permissions.revoke({ name: "run", command });
+    Deno.permissions.revokeSync({ name: "run", command });
   }
 }
 
@@ -23,8 +23,8 @@ export async function revokePermissions() {
  * sandbox: to load libraries, write, run programs and use the network. The SDK's
  * core has its own connections.
  */
-export async function revokeAllPermissions() {
+export function revokeAllPermissions() {
   for (const name of ["ffi", "write", "run", "net"] as const) {
-    await Deno.permissions.revoke({ name });
+    Deno.permissions.revokeSync({ name });
   }
 }
