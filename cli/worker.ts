@@ -127,7 +127,7 @@ class WorkerReporter implements NativeConnectionPlugin, WorkerPlugin {
   async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>) {
     const { namespace, taskQueue } = this.#settings;
     this.#worker = worker;
-    await revokeSecrets();
+    revokeSecrets();
     console.log(
       `Worker polls "${taskQueue}" in Namespace "${namespace}" at ` +
         `${this.#address}; Ctrl-C stops it`,
@@ -187,20 +187,20 @@ class WorkerReporter implements NativeConnectionPlugin, WorkerPlugin {
 }
 
 /** Gives up the permission to see credentials, which the connection has by now. */
-async function revokeSecrets() {
+function revokeSecrets() {
   const environment = Deno.env.toObject();
   const { APPDATA, HOME, XDG_CONFIG_HOME } = environment;
   const paths = [APPDATA, XDG_CONFIG_HOME, `${HOME}/.config`]
     .map((folder) => `${folder}/temporalio`);
   for (const [variable, value] of Object.entries(environment)) {
     if (!variable.startsWith("TEMPORAL_")) continue;
-    await Deno.permissions.revoke({ name: "env", variable });
+    Deno.permissions.revokeSync({ name: "env", variable });
     if (/_(FILE|PATH)$/.test(variable)) paths.push(value);
   }
   for (const path of paths) {
     // The permission for the project's folder would go with a path inside of it.
     if (relative(Deno.cwd(), path).startsWith("..")) {
-      await Deno.permissions.revoke({ name: "read", path });
+      Deno.permissions.revokeSync({ name: "read", path });
     }
   }
 }

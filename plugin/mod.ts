@@ -71,8 +71,8 @@ export interface DenoPluginOptions {
  * to write to the cache and to run Deno.
  *
  * Pass it to a Worker, a `NativeConnection`, a `TestWorkflowEnvironment`,
- * `bundleWorkflowCode` or `runReplayHistory`. Bundles with a `webpackConfigHook` are
- * not cached.
+ * `bundleWorkflowCode` or `runReplayHistory`, after plugins that change
+ * `workflowsPath`. Bundles with a `webpackConfigHook` are not cached.
  */
 export class DenoPlugin
   implements BundlerPlugin, NativeConnectionPlugin, WorkerPlugin {

@@ -292,3 +292,16 @@ for (
 Deno.test("the SDK warns of no option that it ignores", () => {
   assertEquals(logged.filter((message) => message.includes("Ignor")), []);
 });
+
+Deno.test("a Worker can be shut down as soon as it runs", async () => {
+  const worker = await Worker.create({
+    connection: environment.nativeConnection,
+    taskQueue: crypto.randomUUID(),
+    workflowsPath,
+  });
+  await assertRejects(
+    () => worker.runUntil(() => Promise.reject(new Error("at once"))),
+    Error,
+    "at once",
+  );
+});

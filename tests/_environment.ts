@@ -43,7 +43,7 @@ class SameThreadPlugin implements NativeConnectionPlugin, WorkerPlugin {
 
   /** The SDK has loaded its libraries: a mock has none to load. */
   async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>) {
-    await Deno.permissions.revoke({ name: "ffi" });
+    Deno.permissions.revokeSync({ name: "ffi" });
     await next(worker);
   }
 }

@@ -137,6 +137,8 @@ const files: Record<string, string> = {
   "linked/fail.ts": fails,
   "data.json": `{ "default": 1, "name": "data" }`,
   "text.txt": "text",
+  "common.cjs": `exports.common = "CommonJS";`,
+  "folder/index.ts": `export const folder = "folder";`,
   "lazy.ts": `export const lazy = "lazy";`,
   "workflows.ts": `
     import { sleep } from "@temporalio/workflow";
@@ -144,6 +146,8 @@ const files: Record<string, string> = {
     import remote from "${origin}/data.json" with { type: "json" };
     import text from "./text.txt" with { type: "text" };
     import { TextEncoder } from "node:util";
+    import { common } from "./common.cjs";
+    import { folder } from "./folder";
     ${
     Object.keys(modules)
       .map((name, i) => `import * as module${i} from "${name}";`).join("\n")
@@ -167,7 +171,7 @@ const files: Record<string, string> = {
       const { lazy } = await import("./lazy.ts");
       const encoded = new TextEncoder().encode("a").length;
       const isLetter = /^[\\w--\\d]$/v.test("1");
-      return { stacks, values: [data, remote, text, lazy, encoded, isLetter] };
+      return { stacks, values: [data, remote, text, lazy, encoded, isLetter, common, folder] };
     }
   `,
 };
@@ -265,6 +269,8 @@ Deno.test("Workflow code runs what it imports, with stack traces", async () => {
       "lazy",
       1,
       false,
+      "CommonJS",
+      "folder",
     ]);
   } finally {
     await environment.teardown();
