@@ -204,9 +204,9 @@ Deno.test("a mock in a test can do what the permissions of the tests list, and n
           .filter((name) => !["process.abort", "setuid"].includes(name));
         await executeSayHello({
           async say_hello() {
-            for (const name of names) {
+            await Promise.all(names.map(async (name) => {
               console.log("ATTACK", JSON.stringify([name, await attack(name)]));
-            }
+            }));
             return "";
           },
         });
@@ -221,5 +221,5 @@ Deno.test("a mock in a test can do what the permissions of the tests list, and n
   const permitted = outcomes
     .filter(([, outcome]) => !outcome.startsWith("denied"))
     .map(([name]) => name);
-  assertEquals(permitted, permittedInTests);
+  assertEquals(new Set(permitted), new Set(permittedInTests));
 });

@@ -31,14 +31,17 @@ export async function changedProject(
   const filter = (path: string) =>
     !["node_modules", ".git"].includes(basename(path));
   await cp(root, folder.path, { recursive: true, filter });
-  const packages = [join(root, "node_modules"), folder.path];
+  const packages = join(folder.path, "node_modules");
+  await Deno.mkdir(packages);
+  // The cache names files of the original, and other programs write to it.
+  const entries = Array.from(
+    Deno.readDirSync(join(root, "node_modules")),
+    ({ name }) => join(root, "node_modules", name),
+  ).filter((path) => basename(path) !== ".cache");
   const signal = AbortSignal.timeout(60_000);
   // Hard links take a tenth of the time, but not from one disk to another.
-  await run(["cp", "-al", ...packages], { signal })
-    .catch(() => run(["cp", "-a", ...packages], { signal }));
-  // It names files of the original.
-  const cache = join(folder.path, "node_modules", ".cache");
-  await Deno.remove(cache, { recursive: true }).catch(() => {});
+  await run(["cp", "-al", ...entries, packages], { signal })
+    .catch(() => run(["cp", "-a", ...entries, packages], { signal }));
   for (const [file, text] of Object.entries(changes)) {
     await Deno.writeTextFile(join(folder.path, file), text);
   }
