@@ -115,7 +115,7 @@ for (const program of ["worker", "start"] as const) {
         const end = await running.status;
         // It may have failed by itself, just before.
         assert([1, 143].includes(end.code), `${name}: ${end.code}`);
-        assert(Date.now() - begin < 2_000, name);
+        assert(Date.now() - begin < 4_000, name);
       }
     };
     await Promise.all([check(), check(), check()]);
@@ -141,7 +141,7 @@ Deno.test("worker stops while the server hangs, start reports it", async () => {
     const begin = Date.now();
     worker.kill("SIGTERM");
     assertEquals((await worker.status).code, 1);
-    assert(Date.now() - begin < 5_000);
+    assert(Date.now() - begin < 10_000);
     assertMatch(worker.stderr, /Worker gave up\n$/);
   } finally {
     Deno.kill(server.pid, "SIGCONT");
