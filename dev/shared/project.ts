@@ -31,19 +31,32 @@ export async function changedProject(
   const filter = (path: string) =>
     !["node_modules", ".git"].includes(basename(path));
   await cp(root, folder.path, { recursive: true, filter });
-  const packages = join(folder.path, "node_modules");
-  await Deno.mkdir(packages);
+  await copyPackages(join(folder.path, "node_modules"));
+  for (const [file, text] of Object.entries(changes)) {
+    await Deno.writeTextFile(join(folder.path, file), text);
+  }
+  return folder;
+}
+
+async function copyPackages(target: string) {
   // The cache names files of the original, and other programs write to it.
   const entries = Array.from(
     Deno.readDirSync(join(root, "node_modules")),
     ({ name }) => join(root, "node_modules", name),
   ).filter((path) => basename(path) !== ".cache");
-  const signal = AbortSignal.timeout(60_000);
-  // Hard links take a tenth of the time, but not from one disk to another.
-  await run(["cp", "-al", ...entries, packages], { signal })
-    .catch(() => run(["cp", "-a", ...entries, packages], { signal }));
-  for (const [file, text] of Object.entries(changes)) {
-    await Deno.writeTextFile(join(folder.path, file), text);
+  const copy = async (option: string) => {
+    await Deno.mkdir(target);
+    const signal = AbortSignal.timeout(60_000);
+    await run(["cp", option, ...entries, target], { signal });
+  };
+  // Hard links take a tenth of the time, but not from one disk to another. A file
+  // of "deno install", which may run there, can be gone in between.
+  for (const option of ["-al", "-al", "-a"]) {
+    try {
+      return await copy(option);
+    } catch (error) {
+      if (option === "-a") throw error;
+      await Deno.remove(target, { recursive: true });
+    }
   }
-  return folder;
 }

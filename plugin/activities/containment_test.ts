@@ -15,7 +15,10 @@ Deno.test.afterAll(() => sandbox.close());
 
 async function run<T>(name: string, ...args: unknown[]): Promise<T> {
   const activity = sandbox.activities[name] as () => Promise<T>;
-  return await new MockActivityEnvironment().run(activity, ...args as []);
+  const environment = new MockActivityEnvironment({
+    startToCloseTimeoutMs: 30_000,
+  });
+  return await environment.run(activity, ...args as []);
 }
 
 Deno.test("every attack is denied, at load and at run time", async () => {
