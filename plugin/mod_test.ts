@@ -4,7 +4,6 @@
  */
 
 import { Client, WorkflowFailedError } from "@temporalio/client";
-import type { PayloadCodec } from "@temporalio/common";
 import { TestWorkflowEnvironment } from "@temporalio/testing";
 import {
   type BundlerPlugin,
@@ -19,6 +18,7 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { cacheFolder } from "./workflows/bundle_cache.ts";
 import { DenoPlugin, DenoPluginError } from "./mod.ts";
+import { codec } from "./testdata/codec.ts";
 import { Greeting } from "./testdata/greeting.ts";
 
 const logged: string[] = [];
@@ -81,19 +81,6 @@ async function execute(
   );
   return { result, isCached };
 }
-
-/** Encodes payloads so that nobody else reads them. */
-const codec: PayloadCodec = {
-  async encode(payloads) {
-    return payloads.map(({ data, ...rest }) => ({
-      ...rest,
-      data: data?.map((byte) => byte ^ 42),
-    }));
-  },
-  async decode(payloads) {
-    return await this.encode(payloads);
-  },
-};
 
 /** A plugin that is not known to `DenoPlugin`. */
 const otherPlugin: BundlerPlugin & WorkerPlugin = {

@@ -1,7 +1,7 @@
 /** Runs the same Activities outside and inside the sandbox, on a server. */
 
 import { Client } from "@temporalio/client";
-import type { ActivityOptions, Payload } from "@temporalio/common";
+import type { ActivityOptions, PayloadCodec } from "@temporalio/common";
 import { TestWorkflowEnvironment } from "@temporalio/testing";
 import {
   bundleWorkflowCode,
@@ -10,6 +10,7 @@ import {
   type WorkerOptions,
 } from "@temporalio/worker";
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { codec } from "../testdata/codec.ts";
 import { ActivitySandbox } from "./sandbox.ts";
 import * as outside from "./testdata/activities.ts";
 import type { runActivity } from "./testdata/workflows.ts";
@@ -78,11 +79,6 @@ async function execute(
   );
 }
 
-/** Stands for encryption. */
-function flip({ data }: Payload): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(data!, (byte) => byte ^ 255);
-}
-
 const once: Options = { retry: { maximumAttempts: 1 } };
 
 const cases: [string, unknown[], Options?][] = [
@@ -139,19 +135,15 @@ Deno.test("an Activity completes asynchronously", async () => {
 
 Deno.test("payload codecs see what an Activity inside is given and returns", async () => {
   const seen: string[] = [];
-  const codec = {
-    async encode(payloads: Payload[]) {
-      return payloads.map((payload) => ({ ...payload, data: flip(payload) }));
-    },
-    async decode(payloads: Payload[]) {
-      return payloads.map((payload) => {
-        const data = flip(payload);
-        seen.push(new TextDecoder().decode(data));
-        return { ...payload, data };
-      });
+  const recorder: PayloadCodec = {
+    encode: (payloads) => codec.encode(payloads),
+    async decode(payloads) {
+      const decoded = await codec.decode(payloads);
+      seen.push(...decoded.map(({ data }) => new TextDecoder().decode(data!)));
+      return decoded;
     },
   };
-  const dataConverter = { payloadCodecs: [codec] };
+  const dataConverter = { payloadCodecs: [recorder] };
   const { connection, nativeConnection } = environment;
   const { workflow } = new Client({ connection, dataConverter });
   const outcomes = await Promise.all(
