@@ -19,14 +19,6 @@ import {
 
 type Handler = (connection: Deno.TcpConn) => Promise<void>;
 
-/** Sends until the connection is closed. */
-async function send(
-  connection: Deno.TcpConn,
-  next: () => Uint8Array<ArrayBuffer>,
-) {
-  for (;;) await connection.write(next());
-}
-
 async function read(connection: Deno.TcpConn) {
   for await (const _ of connection.readable);
 }
@@ -38,15 +30,17 @@ function randomFrame(): Uint8Array<ArrayBuffer> {
   return new Uint8Array([...head, 0, 0, 0, randomInteger(4), ...payload]);
 }
 
-const encode = (text: string) => new TextEncoder().encode(text);
 const settingsFrame = new Uint8Array([0, 0, 0, 4, 0, 0, 0, 0, 0]);
 
 const handlers: Record<string, Handler> = {
   "answers nothing": read,
   "closes each connection": async () => {},
-  "floods": (connection) => send(connection, () => new Uint8Array(65_536)),
+  "floods": async (connection) => {
+    for (;;) await connection.write(new Uint8Array(65_536));
+  },
   "speaks HTTP/1": async (connection) => {
-    await connection.write(encode("HTTP/1.1 200 OK\r\n\r\n\x1b[2J"));
+    const text = "HTTP/1.1 200 OK\r\n\r\n\x1b[2J";
+    await connection.write(new TextEncoder().encode(text));
   },
   "greets and answers nothing": async (connection) => {
     await connection.write(settingsFrame);
