@@ -43,6 +43,9 @@ type Rule = Compiler["options"]["module"]["rules"][number];
 
 const PLUGIN = "DenoResolverPlugin";
 
+/** A regular expression that a text begins with, by the grammar of JavaScript. */
+const REGEXP = /^\/(?:\\.|\[(?:\\.|[^\\\]])*\]|[^\\/[])+\/[a-z]*/;
+
 /** A webpack plugin that resolves the imports of Workflow code as Deno does. */
 export class DenoResolverPlugin {
   readonly #roots: string[];
@@ -82,7 +85,7 @@ export class DenoResolverPlugin {
       };
       const factory = params.normalModuleFactory;
       this.#resolveImports(compilation, factory, report);
-      this.#refuseBrokenCode(factory, report);
+      this.#treatBrokenCode(compiler, factory, report);
       this.#readRemoteModules(compiler, compilation, factory, report);
     });
   }
@@ -208,22 +211,32 @@ export class DenoResolverPlugin {
     });
   }
 
-  /** Refuses what the SDK's way to compile and run a bundle breaks. */
-  #refuseBrokenCode(factory: Factory, report: (text: string) => void) {
+  /** Refuses or restores what the SDK's way to compile and run a bundle breaks. */
+  #treatBrokenCode(
+    { webpack }: Compiler,
+    factory: Factory,
+    report: (text: string) => void,
+  ) {
     for (const type of ["javascript/auto", "javascript/esm"] as const) {
       factory.hooks.parser.for(type).tap(PLUGIN, (parser) => {
         type Node = Parameters<typeof parser.getLocation>[0];
-        const refuse = (node: Node, reason: string) => {
-          const { module } = parser.state;
+        /** Where code was before it was compiled: its line, and the text from there. */
+        const locate = (node: Node) => {
           const { start } = parser.getLocation(node) as {
             start: { line: number; column: number };
           };
-          const map = module.originalSource()?.map() as SourceMapPayload;
-          const origin = map && new SourceMap(map)
+          const map = parser.state.module.originalSource()
+            ?.map() as SourceMapPayload;
+          if (!map) return { line: start.line, text: "" };
+          const { originalLine, originalColumn } = new SourceMap(map)
             .findEntry(start.line - 1, start.column) as SourceMapping;
-          const line = origin ? origin.originalLine + 1 : start.line;
-          const path = display(module.nameForCondition()!);
-          report(`${reason} in Workflow code, at ${path}:${line}`);
+          const text = map.sourcesContent?.[0]?.split("\n")[originalLine]
+            ?.slice(originalColumn) ?? "";
+          return { line: originalLine + 1, text };
+        };
+        const refuse = (node: Node, reason: string) => {
+          const path = display(parser.state.module.nameForCondition()!);
+          report(`${reason} in Workflow code, at ${path}:${locate(node).line}`);
         };
         parser.hooks.topLevelAwait.tap(PLUGIN, (node) => {
           refuse(node, "Top-level await is not available");
@@ -236,18 +249,15 @@ export class DenoResolverPlugin {
           refuse(node, "import() needs a string literal");
           return true;
         });
-        // The SDK has swc expand `\p{…}`, which breaks set operations on it.
+        // The SDK has swc expand `\p{…}`, which breaks set operations and `\P{…}`.
         for (const kind of ["call", "new"] as const) {
           parser.hooks[kind].for("RegExp").tap(PLUGIN, (node) => {
-            const path = parser.state.module.nameForCondition();
-            const [pattern, flags] = node.arguments
-              .map((argument) => parser.evaluateExpression(argument).string);
-            if (!path || isPackage(path) || !flags?.includes("v")) return;
-            try {
-              new RegExp(pattern!, flags);
-            } catch {
-              refuse(node, "A set operation on \\p{…} is not available");
-            }
+            const [literal] = locate(node).text.match(REGEXP) ?? [];
+            if (!literal || !/\\p\{/i.test(literal)) return;
+            parser.state.module.addPresentationalDependency(
+              new webpack.dependencies.ConstDependency(literal, node.range!),
+            );
+            return true;
           });
         }
       });
