@@ -47,6 +47,8 @@ Deno.test("worker serves metrics at --metrics-address", async () => {
   await output("start", ["--workflow-id", "counted"], { env });
   const metrics = await (await fetch(`http://${address}/metrics`)).text();
   assertMatch(metrics, /temporal_workflow_completed\{.*\} 1/);
+  // The sign of health that docs/deploy.md names
+  assertMatch(metrics, /temporal_num_pollers\{.*\} [1-9]/);
 });
 
 Deno.test("worker and start report a lost connection, worker that it is back", async () => {
