@@ -230,7 +230,10 @@ export class DenoResolverPlugin {
           if (!map) return { line: start.line, text: "" };
           const { originalLine, originalColumn } = new SourceMap(map)
             .findEntry(start.line - 1, start.column) as SourceMapping;
-          const text = map.sourcesContent?.[0]?.split("\n")[originalLine]
+          const [source] = map.sourcesContent?.length === 1
+            ? map.sourcesContent
+            : [];
+          const text = source?.split("\n")[originalLine]
             ?.slice(originalColumn) ?? "";
           return { line: originalLine + 1, text };
         };
