@@ -6,6 +6,11 @@
  */
 
 import type { BundleOptions } from "@temporalio/worker";
+import {
+  SourceMap,
+  type SourceMapPayload,
+  type SourceMapping,
+} from "node:module";
 import { join } from "node:path";
 import type { CachedBundle } from "./bundle_cache.ts";
 import { DenoPluginError } from "../errors.ts";
@@ -104,10 +109,23 @@ export class CacheWebpackPlugin {
 /** An error of webpack's in a few lines: file and reason, without its trace. */
 function explain(webpackError: Compilation["errors"][number]): string {
   const { error, module, message } = webpackError as Error & {
-    error?: Error;
-    module?: { resource?: string };
+    error?: Error & { loc?: { line: number; column: number } };
+    module?: {
+      resource?: string;
+      originalSource(): { map(): SourceMapPayload | null } | null;
+    };
   };
-  const [text] = (error?.message ?? message).split(/\n\s*\n/);
+  let [text] = (error?.message ?? message).split(/\n\s*\n/);
+  const loc = error?.loc;
+  const map = loc && module?.originalSource()?.map();
+  if (map) { // The place is one of compiled code.
+    const { originalLine, originalColumn } = new SourceMap(map)
+      .findEntry(loc.line - 1, loc.column) as SourceMapping;
+    text = text.replace(
+      `(${loc.line}:${loc.column})`,
+      `(${originalLine + 1}:${originalColumn})`,
+    );
+  }
   const file = module?.resource;
   return !file || text.includes(file) ? text : `${file}: ${text}`;
 }

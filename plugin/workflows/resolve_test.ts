@@ -351,6 +351,20 @@ Deno.test("what the bundle cannot run is refused with its line", async () => {
   ]);
 });
 
+Deno.test("what webpack cannot parse is refused with its line", async () => {
+  const errors = await refusal(`
+    interface Removed {
+      when: "compiling";
+    }
+    export class Counter {
+      accessor count?: Removed;
+    }
+  `);
+  assertEquals(errors, [
+    `${folder}/refused.ts: Unexpected token (6:15)`,
+  ]);
+});
+
 Deno.test("without the permission to run Deno, webpack resolves", async () => {
   const permissions = ["-A", "--deny-run"];
   const relative = `import { sleep } from "@temporalio/workflow";
