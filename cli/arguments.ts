@@ -44,7 +44,9 @@ export function readArguments<O extends Options>(
     },
   });
   for (const key of withValue) {
-    if (parsed[key] === "") throw new UsageError(`"--${key}" needs a value`);
+    if (parsed[key] === "") {
+      throw new UsageError(`Missing value for "--${key}"`);
+    }
   }
   const rest = parsed._ as string[];
   const argument = names.find((name) => !name.startsWith("--"));
@@ -57,13 +59,13 @@ export function readArguments<O extends Options>(
 /**
  * Reads the value of an option as a number.
  *
- * @throws {UsageError} if it is none, or less than 0
+ * @throws {UsageError} if it is not a number, or is negative
  */
 export function readNumber(option: string, value: string): number {
   const number = Number(value);
   if (number >= 0) return number;
   throw new UsageError(
-    `Cannot use "${value}" for "${option}": not a number, or negative`,
+    `Cannot use "${value}" for "${option}": use a number that is 0 or greater`,
   );
 }
 

@@ -30,7 +30,7 @@ Deno.test("readArguments() keeps numbers, empty text and options after -- as tex
 for (
   const [args, message] of [
     [["--adress", "x"], 'Unknown option "--adress"'],
-    [["Ada", "--queue"], '"--queue" needs a value'],
+    [["Ada", "--queue"], 'Missing value for "--queue"'],
     [["Ada", "Lovelace"], 'Unexpected argument "Lovelace"'],
   ] as const
 ) {

@@ -16,7 +16,7 @@ import { loadSettings, type Settings, settingsOptions } from "./settings.ts";
  *
  * @param command how the user runs it, for `--help`
  * @param options options and arguments besides those of the settings
- * @param defaults what holds where the command line says nothing else
+ * @param defaults the Task Queue if no option names one, and the task of its Worker
  * @param main connects and starts Workflows
  */
 export async function clientMain<O extends Options>(

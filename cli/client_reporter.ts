@@ -17,7 +17,7 @@ import { escapeControls } from "./errors.ts";
 import { printError } from "./program.ts";
 import type { Settings } from "./settings.ts";
 
-/** Between two looks at an open Workflow Execution. */
+/** How often to check an open Workflow Execution. */
 const WATCH_INTERVAL_MS = 3_000;
 
 /** Characters of a line that is reported. */
@@ -95,8 +95,9 @@ export class ClientReporter implements ClientPlugin, ConnectionPlugin {
           .describe();
         if (status.name === "RUNNING") {
           output = { runId, eagerlyStarted: false };
-          report = `Attached to Workflow "${workflowId}", which is running ` +
-            "with its own argument (--workflow-id starts another one)";
+          report = `Attached to Workflow "${workflowId}", which is already ` +
+            "running, so your argument is not used; pass --workflow-id to start " +
+            "another one";
         } else {
           // It was closed in between, or the policy on reuse forbids to start it.
           output = await start();
@@ -113,8 +114,8 @@ export class ClientReporter implements ClientPlugin, ConnectionPlugin {
   reportInterruption() {
     for (const workflowId of this.#open) {
       printError(
-        `Workflow "${workflowId}" keeps running; the same command waits for it ` +
-          "again",
+        `Workflow "${workflowId}" is still running; run the same command to ` +
+          "wait for it again",
       );
     }
   }
@@ -183,7 +184,8 @@ export class ClientReporter implements ClientPlugin, ConnectionPlugin {
     );
     const { failure } = event?.workflowTaskFailedEventAttributes ?? {};
     return failure
-      ? `Workflow code fails: ${failure.message}; fix it, and restart the Worker`
+      ? `Workflow Task failed and is being retried: ${failure.message}; fix the ` +
+        "Workflow code, and restart the Worker"
       : undefined;
   }
 }
@@ -201,6 +203,6 @@ function describeActivity(
   const failing = activities?.find(({ lastFailure }) => lastFailure);
   if (!failing) return;
   const { message, applicationFailureInfo } = failing.lastFailure!;
-  return `Activity "${failing.activityType?.name}" fails and is retried: ` +
+  return `Activity "${failing.activityType?.name}" failed and is being retried: ` +
     `${applicationFailureInfo?.type ?? "Error"}: ${message}`;
 }

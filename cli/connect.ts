@@ -1,5 +1,5 @@
 /**
- * What can be said of a Temporal Service before and after a program connects.
+ * Probes a Temporal Service, and explains why a program cannot connect to it.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export async function probeServer({ connectionOptions }: Settings) {
   if (state !== "granted") {
     throw new UserError(
       `Cannot connect to "${address}": the permission "net" is missing; add ` +
-        'the host to "start" in deno.json',
+        "the host to permissions.start.net in deno.json",
     );
   }
   if (!isLocal(address)) return;
@@ -47,8 +47,8 @@ function reason(error: Error & { details?: string }): string {
   const { details, message } = error.cause instanceof Error
     ? error.cause as typeof error
     : error;
-  if (/deadline|timed? ?out/i.test(message)) return "no answer";
-  if (message.includes("dns error")) return "no such host";
+  if (/deadline|timed? ?out/i.test(message)) return "no response";
+  if (message.includes("dns error")) return "host not found";
   if (/^connection refused/i.test(message)) return "connection refused";
   return details || (/message: "(.+?)"/.exec(message)?.[1] ?? message);
 }

@@ -47,8 +47,8 @@ export function formatError(error: unknown): string | undefined {
       details?: string;
     };
     if (code === Code.unavailable) {
-      return "Lost connection to the Temporal Service: the Workflow keeps " +
-        "running, and the same command waits for it again";
+      return "Lost connection to the Temporal Service: the Workflow is " +
+        "still running; run the same command to wait for it again";
     }
     const advice = code === Code.permissionDenied
       ? "; check the Namespace and the credentials"

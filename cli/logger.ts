@@ -19,13 +19,13 @@ const logLevels = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"] as const;
 /** The part of the SDK's core that logs each call it has to repeat. */
 const retries = "temporalio_client::retry";
 
-/** Messages for which the program has words of its own, when the Worker fails. */
+/** Messages that the program reports in its own words when the Worker fails. */
 const failures = new Set([
   "Network error while describing namespace for heartbeat capabilities",
   "Worker failed",
 ]);
 
-/** Attributes that the SDK adds to each entry, for which a line has no room. */
+/** Attributes that the SDK adds to each entry, and the text format omits. */
 const sdkAttributes = new Set(
   ("activityId activityType attempt durationMs error isLocal namespace runId " +
     "sdkComponent spanContexts target taskQueue taskToken workflowId " +
@@ -54,7 +54,7 @@ export function installRuntime(options: RuntimeOptions) {
   const level = logLevels.find((level) => level === wanted?.toUpperCase());
   if (wanted && !level) {
     throw new UserError(
-      `Cannot log at LOG_LEVEL "${wanted}": use ${logLevels.join(", ")}`,
+      `Cannot use LOG_LEVEL "${wanted}": use ${logLevels.join(", ")}`,
     );
   }
   const format = { text: formatText, json: formatJson }[logFormat];
@@ -85,7 +85,7 @@ export function installRuntime(options: RuntimeOptions) {
   }
 }
 
-/** Logs what is wanted, and looks no further at the rest, which is most. */
+/** Drops entries below the minimum level before it formats them. */
 class WorkerLogger extends DefaultLogger {
   readonly #minimum: { application: number; sdk: number };
   readonly #onRetry: () => void;
@@ -127,7 +127,7 @@ export function formatText(
   const attributes = Object.entries(meta)
     .filter(([key, value]) => !sdkAttributes.has(key) && value !== undefined)
     .map(([key, value]) => ` ${key}=${toJson(value)}`);
-  // Of another realm, an error of Workflow code is no instance of Error.
+  // Errors from Workflow code belong to another realm: instanceof is false.
   const stack = error?.stack ? `\n${error.stack}` : "";
   const line = `${time(entry)} ${level} ${message}${subjects}`;
   return escapeControls(line + attributes.join("") + stack, /\n/);

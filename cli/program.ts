@@ -1,6 +1,6 @@
 /**
- * The edge of a program: its arguments come in, its errors and signals go out as
- * messages and exit codes.
+ * Runs a program: reads its arguments, handles signals, prints errors and sets the
+ * exit code.
  *
  * @module
  */

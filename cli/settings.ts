@@ -78,7 +78,7 @@ export function loadSettings(
   };
 }
 
-/** Loads what the SDK's `loadClientConnectConfig` does, but ignores no mistake. */
+/** Loads what the SDK's `loadClientConnectConfig` does, but reports each mistake. */
 function loadProfile(name?: string): ClientConnectConfig {
   // An empty variable counts as not set, except where it removes a header.
   const variables = Object.fromEntries(

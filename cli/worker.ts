@@ -24,7 +24,7 @@ import {
   settingsOptions,
 } from "./settings.ts";
 
-/** Between two calls that find out whether the Temporal Service is back. */
+/** How often to check whether the Temporal Service is back. */
 const PROBE_INTERVAL_MS = 2_000;
 
 /** Within this time, a second signal is the first one, sent again by a parent. */
@@ -34,7 +34,7 @@ const SAME_SIGNAL_MS = 1_000;
  * Runs the program of a Worker and ends the process.
  *
  * @param runWorker connects, creates the Worker and runs it
- * @param defaults what holds where the command line says nothing else
+ * @param defaults the Task Queue if no option names one, and the name of the task
  */
 export async function workerMain(
   runWorker: (settings: Settings) => Promise<void>,
@@ -100,8 +100,8 @@ function readDeployment(
 }
 
 /**
- * Reports the life of a Worker, and names its version, as a plugin of the Worker's
- * connection.
+ * Reports when a Worker starts, loses its connection and stops, and names its
+ * version, as a plugin of the Worker's connection.
  */
 class WorkerReporter implements NativeConnectionPlugin, WorkerPlugin {
   readonly name = "WorkerReporter";
@@ -129,8 +129,8 @@ class WorkerReporter implements NativeConnectionPlugin, WorkerPlugin {
     this.#worker = worker;
     revokeSecrets();
     console.log(
-      `Worker polls "${taskQueue}" in Namespace "${namespace}" at ` +
-        `${this.#address}; Ctrl-C stops it`,
+      `Worker is polling Task Queue "${taskQueue}" in Namespace ` +
+        `"${namespace}" at ${this.#address}; press Ctrl-C to stop it`,
     );
     try {
       await next(worker);
@@ -150,10 +150,12 @@ class WorkerReporter implements NativeConnectionPlugin, WorkerPlugin {
       return;
     }
     this.#stopTime = Date.now();
-    const running = describeRunning(worker);
-    console.log(
-      `Worker stops${running && `${running}; Ctrl-C ends it at once`}`,
-    );
+    const { numInFlightActivities } = worker.getStatus();
+    const waiting = numInFlightActivities
+      ? `, waiting for Activities to finish (${numInFlightActivities}); press ` +
+        "Ctrl-C again to end it at once"
+      : "";
+    console.log(`Worker is shutting down${waiting}`);
     const { shutdownForceTimeMs } = worker.options;
     // Without a limit, the Worker waits. A timer of infinity would run at once.
     if (shutdownForceTimeMs === undefined) return;
@@ -186,7 +188,7 @@ class WorkerReporter implements NativeConnectionPlugin, WorkerPlugin {
   }
 }
 
-/** Gives up the permission to see credentials, which the connection has by now. */
+/** Revokes access to credentials, which the connection has read by now. */
 function revokeSecrets() {
   const environment = Deno.env.toObject();
   const { APPDATA, HOME, XDG_CONFIG_HOME } = environment;
@@ -206,14 +208,12 @@ function revokeSecrets() {
 }
 
 function gaveUp(worker: Worker, cause?: unknown): UserError {
-  return new UserError(`Worker gave up${describeRunning(worker)}`, { cause });
-}
-
-function describeRunning(worker: Worker): string {
   const { numInFlightActivities } = worker.getStatus();
-  return numInFlightActivities
-    ? `, waiting for Activities to finish (${numInFlightActivities})`
-    : "";
+  const reason = numInFlightActivities
+    ? `Activities did not finish in time (${numInFlightActivities}); they will ` +
+      "be retried"
+    : "timed out";
+  return new UserError(`Cannot shut down gracefully: ${reason}`, { cause });
 }
 
 async function answers({ connection }: Worker): Promise<boolean> {

@@ -49,7 +49,7 @@ class Bench {
     this.#signal.throwIfAborted();
     const args = ["--address", this.#server.address];
     const worker = startTask("worker", args, { cwd });
-    await worker.prints("Worker polls");
+    await worker.prints("Worker is polling");
     return worker;
   }
 

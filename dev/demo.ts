@@ -29,7 +29,7 @@ await runProgram("deno task demo", options, async ({ example, keep }) => {
   const args = server ? ["--address", server.address] : [];
   const prefix = example ? `${example}:` : "";
   await using worker = startTask(`${prefix}worker`, args, { echo: true });
-  const polls = worker.prints("Worker polls", 120).catch(() => {
+  const polls = worker.prints("Worker is polling", 120).catch(() => {
     throw new UserError("Cannot run the demo: the Worker has not started");
   });
   await abortable(polls, signal);

@@ -78,7 +78,7 @@ class Deployment implements AsyncDisposable {
       env: { LOG_LEVEL: "ERROR" },
     });
     this.#stack.defer(() => worker.kill("SIGKILL"));
-    await worker.prints("Worker polls", RECOVERY_TIMEOUT_S);
+    await worker.prints("Worker is polling", RECOVERY_TIMEOUT_S);
     return worker;
   }
 

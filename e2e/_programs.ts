@@ -74,7 +74,7 @@ export async function startWorker(
   options: ProgramOptions = {},
 ): Promise<Program> {
   const worker = spawn("worker", args, options);
-  await worker.prints("Worker polls");
+  await worker.prints("Worker is polling");
   return worker;
 }
 

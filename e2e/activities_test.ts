@@ -55,7 +55,9 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     await using running = await startActivity("slow", signal);
     const { worker, client } = running;
     worker.kill(signal);
-    await worker.prints("Worker stops, waiting for Activities to finish (1); ");
+    await worker.prints(
+      "Worker is shutting down, waiting for Activities to finish (1); ",
+    );
     assertEquals((await worker.status).code, 0);
     await using _next = spawn("worker", ["--task-queue", signal], { env });
     assertEquals((await client.status).code, 0);
@@ -73,7 +75,7 @@ for (const milliseconds of [5, 50, 300]) {
     worker.kill("SIGTERM");
     assertEquals((await worker.status).code, 0);
     assertEquals(worker.stderr, "");
-    assertEquals(worker.stdout.match(/Worker stops/g)?.length, 1);
+    assertEquals(worker.stdout.match(/Worker is shutting down/g)?.length, 1);
   });
 }
 
@@ -82,7 +84,7 @@ Deno.test("worker ends at once on a second signal a second later", async () => {
     await using running = await startActivity("forever", `${signal} twice`);
     const { worker } = running;
     worker.kill(signal);
-    await worker.prints("Worker stops");
+    await worker.prints("Worker is shutting down");
     await new Promise((resolve) => setTimeout(resolve, 1_100));
     worker.kill(signal);
     assertEquals((await worker.status).code, code);
@@ -96,7 +98,7 @@ Deno.test("worker gives up on an Activity that never ends", async () => {
   assertEquals((await worker.status).code, 1);
   assertMatch(
     worker.stderr,
-    /Worker gave up, waiting for Activities to finish \(1\)\n$/,
+    /Cannot shut down gracefully: Activities did not finish in time \(1\); they will be retried\n$/,
   );
 });
 
@@ -137,7 +139,7 @@ Deno.test("start reports an Activity that fails and is retried", async () => {
   const args = ["retry", "--workflow-id", "retry"];
   await using client = spawn("start", args, { env });
   await client.prints(
-    'Activity "say_hello" fails and is retried: Error: \\u001b[31mnot yet\n',
+    'Activity "say_hello" failed and is being retried: Error: \\u001b[31mnot yet\n',
   );
 });
 
@@ -161,6 +163,6 @@ Deno.test("start does not blame Workflow code for a Worker that was killed", asy
   await client.prints('No Worker polls "lost"');
   const { raw } = await handle.describe();
   assertEquals(Number(raw.pendingWorkflowTask?.attempt) > 1, true);
-  assertEquals(client.stderr.includes("Workflow code fails"), false);
+  assertEquals(client.stderr.includes("Workflow Task failed"), false);
   await handle.terminate();
 });

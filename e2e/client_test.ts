@@ -87,7 +87,7 @@ Deno.test("start attaches to a Workflow Execution that is running", async () => 
   await first.prints('Started Workflow "shared"');
   await using second = spawn("start", ["Second", ...options], { env });
   await second.prints(
-    'Attached to Workflow "shared", which is running with its own argument',
+    'Attached to Workflow "shared", which is already running, so your argument is not used',
   );
   await using _worker = spawn("worker", [], { env });
   assertEquals((await first.status).code, 0);
@@ -103,7 +103,7 @@ Deno.test("start leaves the Workflow running on Ctrl-C, and waits for it again",
   assertEquals((await client.status).code, 130);
   assertStringIncludes(
     client.stderr,
-    'Workflow "again" keeps running; the same command waits for it again\n',
+    'Workflow "again" is still running; run the same command to wait for it again\n',
   );
   await using _worker = spawn("worker", [], { env });
   const { code, stdout } = await output("start", args, { env });

@@ -80,7 +80,7 @@ const connection = await Connection.connect({ address: server.address });
 const { workflow } = new Client({ connection });
 
 Deno.test.beforeAll(async () => {
-  await worker.prints("Worker polls");
+  await worker.prints("Worker is polling");
 });
 
 Deno.test.afterAll(async () => {

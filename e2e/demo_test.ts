@@ -37,9 +37,9 @@ Deno.test("demo prints each step and the Web UI's page, and stops everything", a
   assertEquals(
     demo.stdout,
     `Temporal Service at ${address}, Web UI at http://localhost:${port + 1000}
-Worker polls "hello-task-queue" in Namespace "default" at ${address}; Ctrl-C stops it
+Worker is polling Task Queue "hello-task-queue" in Namespace "default" at ${address}; press Ctrl-C to stop it
 Result: Hello, Temporal!
-Worker stops
+Worker is shutting down
 `,
   );
   const page = `http://localhost:${port + 1000}/namespaces/default/workflows/`;
@@ -108,7 +108,7 @@ for (
         waitFor("the server", async () => !isFree(port), { seconds: 20 }),
     ],
     ["the Worker starts", (demo) => demo.prints("Temporal Service at ")],
-    ["the Workflow runs", (demo) => demo.prints("Worker polls ")],
+    ["the Workflow runs", (demo) => demo.prints("Worker is polling ")],
   ] as [string, (demo: Program, port: number) => Promise<void>][]
 ) {
   Deno.test(`demo stops what it has started on Ctrl-C while ${phase}`, async () => {

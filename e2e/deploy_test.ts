@@ -38,7 +38,7 @@ Deno.test({
     const { stdout } = await output("bundle", [], { cwd: project.path });
     assertEquals(stdout, 'Bundled Workflow code of "workflows.ts"\n');
     await using worker = start();
-    await worker.prints("Worker polls");
+    await worker.prints("Worker is polling");
     const args = ["--address", server.address];
     assertEquals(
       (await output("start", args)).stdout,

@@ -49,12 +49,14 @@ async function greet(name: string): Promise<string> {
 
 Deno.test("dev restarts the Worker after a change, when its Activities have finished", async () => {
   await using dev = spawn("dev", [], { env, cwd: project.path });
-  await dev.prints("Worker polls");
+  await dev.prints("Worker is polling");
   const slow = greet("slow");
   await dev.prints("say_hello runs");
   await write("activities.ts", activities("Goodbye"));
   await dev.prints('Worker restarts: "activities.ts" has changed');
-  await dev.prints("Worker stops, waiting for Activities to finish (1)");
+  await dev.prints(
+    "Worker is shutting down, waiting for Activities to finish (1)",
+  );
   assertEquals(await slow, "Result: Hello, slow\n");
   assertEquals(await greet("Ada"), "Result: Goodbye, Ada\n");
 
@@ -66,12 +68,12 @@ Deno.test("dev restarts the Worker after a change, when its Activities have fini
 
   dev.kill("SIGINT");
   assertEquals((await dev.status).code, 0);
-  assertStringIncludes(dev.stdout, "Worker stops\n");
+  assertStringIncludes(dev.stdout, "Worker is shutting down\n");
 });
 
 Deno.test("dev does not restart the Worker after a change of a test", async () => {
   await using dev = spawn("dev", [], { env, cwd: project.path });
-  await dev.prints("Worker polls");
+  await dev.prints("Worker is polling");
   await write("tests/new_test.ts", "");
   await write("plugin/new_test.ts", "");
   await write("plugin/new.ts", "");
@@ -81,7 +83,7 @@ Deno.test("dev does not restart the Worker after a change of a test", async () =
 
 Deno.test("dev lets a running Activity finish on Ctrl-C", async () => {
   await using dev = spawn("dev", [], { env, cwd: project.path });
-  await dev.prints("Worker polls");
+  await dev.prints("Worker is polling");
   const args = ["slow", "--workflow-id", "last"];
   const client = output("start", args, { env });
   await dev.prints("say_hello runs");

@@ -23,7 +23,7 @@ for (
       "drill",
       ["--workflows", "many"],
       2,
-      'Cannot use "many" for "--workflows": not a number, or negative\n',
+      'Cannot use "many" for "--workflows": use a number that is 0 or greater\n',
     ],
     [
       "start",
@@ -59,7 +59,7 @@ Deno.test("worker rejects an unknown LOG_LEVEL", async () => {
   assertEquals(code, 1);
   assertEquals(
     stderr,
-    'Cannot log at LOG_LEVEL "loud": use TRACE, DEBUG, INFO, WARN, ERROR\n',
+    'Cannot use LOG_LEVEL "loud": use TRACE, DEBUG, INFO, WARN, ERROR\n',
   );
 });
 
@@ -104,5 +104,7 @@ Deno.test("worker reports code that cannot be bundled, start code that fails", a
   );
   await using _worker = spawn("worker", args, { cwd });
   await using client = spawn("start", args);
-  await client.prints("Workflow code fails: nothing is not defined");
+  await client.prints(
+    "Workflow Task failed and is being retried: nothing is not defined",
+  );
 });

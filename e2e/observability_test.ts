@@ -57,6 +57,6 @@ Deno.test("worker and start export traces, logs and metrics to an OpenTelemetry 
   ]);
   assertStringIncludes(received["/v1/traces"], "StartWorkflowExecution");
   assertStringIncludes(received["/v1/logs"], "say_hello runs");
-  assertStringIncludes(received["/v1/logs"], "Worker polls");
+  assertStringIncludes(received["/v1/logs"], "Worker is polling");
   assertStringIncludes(received["/v1/metrics"], "v8js.gc.duration");
 });

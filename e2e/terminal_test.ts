@@ -41,9 +41,9 @@ Deno.test({
   async fn() {
     // Ctrl-C reaches "deno task" and the Worker at once; a shell would end, too.
     const command = "exec deno task --quiet worker";
-    const { code, output } = await runInTerminal(command, "Worker polls");
+    const { code, output } = await runInTerminal(command, "Worker is polling");
     assertEquals(code, 0);
-    assertMatch(output, /Worker stops\r\n$/);
+    assertMatch(output, /Worker is shutting down\r\n$/);
   },
 });
 

@@ -15,10 +15,10 @@ Deno.test("worker shares its Task Queue with another one, which can stop", async
   await using first = spawn("worker", [], { env });
   await using second = spawn("worker", [], { env });
   await first.prints(
-    `Worker polls "hello-task-queue" in Namespace "default" at ` +
-      `${server.address}; Ctrl-C stops it\n`,
+    `Worker is polling Task Queue "hello-task-queue" in Namespace "default" at ` +
+      `${server.address}; press Ctrl-C to stop it\n`,
   );
-  await second.prints("Worker polls");
+  await second.prints("Worker is polling");
   const greet = async (name: string) => {
     const args = [name, "--workflow-id", name];
     const { stdout } = await output("start", args, { env });
@@ -34,7 +34,7 @@ Deno.test("worker logs at LOG_LEVEL", async () => {
   await using quiet = spawn("worker", [], { env });
   const debug = { ...env, LOG_LEVEL: "debug" };
   await using loud = spawn("worker", [], { env: debug });
-  await quiet.prints("Worker polls");
+  await quiet.prints("Worker is polling");
   await loud.prints("Worker state changed");
   assertEquals(quiet.stderr, "");
   assertMatch(loud.stderr, /DEBUG/);
@@ -78,7 +78,7 @@ Deno.test("worker and start report in one line that nothing listens or answers",
   const silentAddress = `127.0.0.1:${silent.addr.port}`;
   const cases = [
     ["127.0.0.1:1", /^connection refused|Connection refused/],
-    [silentAddress, /^no answer/],
+    [silentAddress, /^no response/],
   ] as const;
   await Promise.all(
     (["worker", "start"] as const).flatMap((program) =>
