@@ -34,7 +34,7 @@ export async function clientMain<O extends Options>(
     const settings = loadSettings({ "task-queue": taskQueue, ...args });
     const option = settings.taskQueue === taskQueue
       ? ""
-      : ` --task-queue ${JSON.stringify(settings.taskQueue)}`;
+      : ` --task-queue '${settings.taskQueue}'`;
     const reporter = new ClientReporter(
       settings,
       `deno task ${workerTask}${option}`,

@@ -8,12 +8,16 @@
 
 import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
 import { resolve } from "node:path";
+import { runProgram } from "../cli/program.ts";
 import { DenoPlugin } from "../plugin/mod.ts";
 
-Runtime.install({ logger: new DefaultLogger("WARN") });
+const options = { "PATH": "Module of the Workflows (default: workflows.ts)" };
 
-const [path = "workflows.ts"] = Deno.args;
-const options = { workflowsPath: resolve(path), plugins: [new DenoPlugin()] };
-// Without an Event History to replay, this bundles and does nothing else.
-for await (const _ of Worker.runReplayHistories(options, []));
-console.log(`Bundled Workflow code of "${path}"`);
+await runProgram("deno task bundle [PATH]", options, async (args) => {
+  const { PATH = "workflows.ts" } = args;
+  Runtime.install({ logger: new DefaultLogger("WARN") });
+  const worker = { workflowsPath: resolve(PATH), plugins: [new DenoPlugin()] };
+  // Without an Event History to replay, this bundles and does nothing else.
+  for await (const _ of Worker.runReplayHistories(worker, []));
+  console.log(`Bundled Workflow code of "${PATH}"`);
+});

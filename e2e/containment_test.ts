@@ -147,7 +147,7 @@ Deno.test("deno.json permits Activities a host in one line", async () => {
   assertEquals(result, "127.0.0.1");
 });
 
-Deno.test("worker rejects permissions for Activities that it does not hold", async () => {
+Deno.test("worker rejects permissions for Activities that it does not have", async () => {
   await using greedy = await projectThatPermits('{ "run": true }');
   await using worker = spawn("worker", [], {
     cwd: greedy.path,
@@ -157,7 +157,8 @@ Deno.test("worker rejects permissions for Activities that it does not hold", asy
   assertEquals(
     worker.stderr,
     'Cannot give Activities the permission "run" with the value true: this ' +
-      "process does not hold it; grant it to the process, too\n",
+      "process does not have it; add it to the permissions of the process, and " +
+      "create all Workers before one runs\n",
   );
 });
 

@@ -34,6 +34,7 @@ Deno.test({
     await using unbundled = start();
     assertEquals((await unbundled.status).code, 1);
     assertStringIncludes(unbundled.stderr, "Cannot bundle Workflow code");
+    assertStringIncludes(unbundled.stderr, 'run "deno task bundle"');
 
     const { stdout } = await output("bundle", [], { cwd: project.path });
     assertEquals(stdout, 'Bundled Workflow code of "workflows.ts"\n');

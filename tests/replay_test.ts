@@ -10,19 +10,19 @@ const workflowsPath = import.meta.resolve("../workflows.ts");
 
 for (const { name } of Deno.readDirSync(folder)) {
   if (!name.endsWith(".json")) continue;
-  const text = await Deno.readTextFile(`${folder}/${name}`);
 
   Deno.test(`Workflow code replays ${name}`, async () => {
-    const history = JSON.parse(text);
+    const history = JSON.parse(await Deno.readTextFile(`${folder}/${name}`));
     await Worker.runReplayHistory({ workflowsPath, plugins }, history);
   });
-
-  Deno.test(`Workflow code does not replay ${name} with another Activity`, async () => {
-    const history = JSON.parse(text.replaceAll("say_hello", "say_goodbye"));
-    await assertRejects(
-      () => Worker.runReplayHistory({ workflowsPath, plugins }, history),
-      DeterminismViolationError,
-      "say_goodbye",
-    );
-  });
 }
+
+Deno.test("a replay fails if the Event History has another Activity", async () => {
+  const text = await Deno.readTextFile(`${folder}/hello-workflow.json`);
+  const history = JSON.parse(text.replaceAll("say_hello", "say_goodbye"));
+  await assertRejects(
+    () => Worker.runReplayHistory({ workflowsPath, plugins }, history),
+    DeterminismViolationError,
+    "say_goodbye",
+  );
+});

@@ -110,6 +110,11 @@ export class ActivitySandbox {
     const broker = new Broker(setup);
     try {
       const [names] = await Promise.all([isolates[0].loaded, broker.ready]);
+      if (names.length === 0) {
+        throw new DenoPluginError(
+          `Cannot load Activities from "${module}": it exports no function`,
+        );
+      }
       return new ActivitySandbox(names, isolates, broker, settings);
     } catch (error) {
       for (const isolate of isolates) isolate.end("another has failed");
@@ -160,7 +165,8 @@ function findRefusal(permissions: Deno.PermissionOptionsObject): void {
       }).terminate();
     } catch (error) {
       const reason = error instanceof Deno.errors.NotCapable
-        ? "this process does not hold it; grant it to the process, too"
+        ? "this process does not have it; add it to the permissions of the " +
+          "process, and create all Workers before one runs"
         : (error as Error).message;
       throw refusal(kind, permissions, reason);
     }
@@ -396,7 +402,7 @@ class Isolate {
     const names = calls.map(({ name }) => `"${name}"`).join(", ");
     if (this.#unansweredPings === PINGS_UNTIL_UNRESPONSIVE + 1) {
       log(
-        `Cannot reach an Activity sandbox: it is blocked while it runs ${names}`,
+        `Activity sandbox does not respond: it is blocked by ${names}`,
       );
     }
     // An Activity may compute for as long as its timeout allows, not longer.
@@ -436,7 +442,7 @@ class Isolate {
       const [only, ...others] = this.#calls.values();
       const culprit = call ?? (others.length === 0 ? only : undefined);
       const { stack } = message;
-      log(`Uncaught error in an Activity sandbox: replacing it`, { stack });
+      log("Uncaught error in an Activity sandbox; restarting the sandbox", { stack });
       if (culprit) {
         failCall(culprit, `uncaught error: ${message.message}`, stack);
       }

@@ -408,13 +408,20 @@ for (
   });
 }
 
-Deno.test("permissions that this process does not hold are an error at the start", async () => {
+Deno.test("a module that exports no function is an error at the start", async () => {
+  assertEquals(
+    await failToLoad("export const activities = { greet() {} };"),
+    'Cannot load Activities from "URL": it exports no function',
+  );
+});
+
+Deno.test("permissions that this process does not have are an error at the start", async () => {
   for (
     const [permissions, message] of [
       [
         { net: ["api.example.com"] },
         'permission "net" with the value ["api.example.com"]: ' +
-        "this process does not hold it",
+        "this process does not have it",
       ],
       [
         { nett: true },

@@ -73,6 +73,12 @@ export class DenoWebpackPlugin {
     compiler.hooks.done.tap("DenoWebpackPlugin", ({ compilation }) => {
       const reasons = compilation.errors.map(explain);
       if (reasons.length === 0) return;
+      if (reasons.every((reason) => /Requires .* access/.test(reason))) {
+        reasons.push(
+          "No bundle in the cache is up to date, and this process may not " +
+            'bundle: run "deno task bundle"',
+        );
+      }
       throw new DenoPluginError(
         ["Cannot bundle Workflow code:", ...reasons]
           .join(reasons.length === 1 ? " " : "\n  "),

@@ -125,6 +125,11 @@ export const attacks: Record<string, () => unknown> = {
     Deno.connectTls({ hostname: "127.0.0.1", port: 7233 }),
   "Deno.listen": () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
   "Deno.serve": () => Deno.serve({ port: 0 }, () => new Response()),
+  // Without the flag "vsock", Deno would end the process.
+  "Deno.connect, vsock": () =>
+    Deno.connect({ transport: "vsock", cid: 2, port: 1 } as any),
+  "Deno.listen, vsock": () =>
+    Deno.listen({ transport: "vsock", cid: 2, port: 1 } as any),
   "Deno.resolveDns": () => Deno.resolveDns("example.com", "A"),
   "Unix socket": () =>
     Deno.connect({ transport: "unix", path: "/tmp/s" } as any),
