@@ -1,49 +1,44 @@
-/**
- * The Activities. Each may run more than once, because its result can get lost on
- * the way to the Temporal Service: none has a further effect the second time.
- *
- * @module
- */
+/** Stand-ins for Activities that call a warehouse, a payment service and email. */
 
 import { ApplicationFailure, log } from "@temporalio/activity";
-import { charges, reservations } from "./services.ts";
 
-/** A payment that is to be made once, however often it is requested. */
 export interface Payment {
-  /** Payments with the same key are one payment. */
+  /** The payment service makes one payment for all requests with the same key. */
   idempotencyKey: string;
-  /** The number of the card. */
   card: string;
-  /** The amount. */
   cents: number;
 }
 
-/** Reserves an item. */
+const paymentIds = new Map<string, string>();
+
 export async function reserve(orderId: string, item: string): Promise<void> {
-  reservations.set(orderId, item);
+  log.info("Reserved the item", { orderId, item });
 }
 
-/** Compensates for `reserve`; without a reservation, it does nothing. */
+/** Undoes `reserve`. Does nothing if there is no reservation. */
 export async function release(orderId: string): Promise<void> {
-  reservations.delete(orderId);
+  log.info("Released the item", { orderId });
 }
 
-/** Charges a card. */
-export async function charge(payment: Payment): Promise<void> {
+/** Charges a card and returns the id of the payment. */
+export async function charge(payment: Payment): Promise<string> {
   const { idempotencyKey, card, cents } = payment;
   if (card === "declined") {
-    // The same card is declined next time, too: do not retry.
+    // A retry would be declined, too.
     throw ApplicationFailure.nonRetryable("Card was declined", "CardDeclined");
   }
-  charges.set(idempotencyKey, cents);
+  const id = paymentIds.get(idempotencyKey) ?? crypto.randomUUID();
+  paymentIds.set(idempotencyKey, id);
+  log.info("Charged the card", { id, cents });
+  return id;
 }
 
-/** Compensates for `charge`; without a charge, it does nothing. */
+/** Undoes `charge`. Does nothing if there is no payment with this key. */
 export async function refund(idempotencyKey: string): Promise<void> {
-  charges.delete(idempotencyKey);
+  paymentIds.delete(idempotencyKey);
+  log.info("Refunded the payment", { idempotencyKey });
 }
 
-/** Tells the customer that the order is complete. */
 export async function sendReceipt(orderId: string): Promise<void> {
-  log.info("Receipt sent", { orderId });
+  log.info("Sent the receipt", { orderId });
 }

@@ -1,18 +1,14 @@
-/**
- * The Worker for orders.
- *
- * @module
- */
-
 import { NativeConnection, Worker } from "@temporalio/worker";
 import type { Settings } from "../../cli/settings.ts";
 import { workerMain } from "../../cli/worker.ts";
 import { DenoPlugin } from "../../plugin/mod.ts";
 
-/** Runs a Worker until SIGINT or SIGTERM. */
-export async function runWorker(
+const taskQueue = "order-task-queue";
+await workerMain(runWorker, { taskQueue, task: "order:worker" });
+
+async function runWorker(
   { connectionOptions, namespace, taskQueue }: Settings,
-): Promise<void> {
+) {
   const connection = await NativeConnection.connect(connectionOptions);
   try {
     const worker = await Worker.create({
@@ -23,7 +19,7 @@ export async function runWorker(
       plugins: [
         new DenoPlugin({
           activities: import.meta.resolve("./activities.ts"),
-          // Real services: { net: ["warehouse.example.com"] }, and so on
+          // For real services: { net: ["warehouse.example.com"] } and so on
           permissions: {},
         }),
       ],
@@ -34,11 +30,4 @@ export async function runWorker(
   } finally {
     await connection.close();
   }
-}
-
-if (import.meta.main) {
-  await workerMain(runWorker, {
-    taskQueue: "order-task-queue",
-    task: "order:worker",
-  });
 }

@@ -1,9 +1,4 @@
-/**
- * The Workflow: reserves an item, waits for payment, charges the card, and undoes
- * what is done if a later step fails (a saga).
- *
- * @module
- */
+/** A saga: if a step fails, the Workflow undoes the steps before it. */
 
 import {
   ApplicationFailure,
@@ -17,7 +12,7 @@ import {
 } from "@temporalio/workflow";
 import type * as activities from "./activities.ts";
 
-// These may give up: what is done by then is undone.
+// If one of these fails for 10 minutes, the Workflow undoes the order.
 const { reserve, charge } = proxyActivities<typeof activities>({
   startToCloseTimeout: "10 seconds",
   scheduleToCloseTimeout: "10 minutes",
@@ -28,51 +23,38 @@ const { release, refund, sendReceipt } = proxyActivities<typeof activities>({
   startToCloseTimeout: "10 seconds",
 });
 
-/** What is ordered. A single object, to which properties can be added later. */
 export interface Order {
-  /** Identifies the order. */
   orderId: string;
-  /** What the customer buys. */
   item: string;
-  /** What it costs. */
   cents: number;
 }
 
-/** How far an order is. */
-export type Status =
-  | "reserving"
-  | "waiting for payment"
-  | "charging"
-  | "completed"
-  | "undoing"
-  | "undone";
+/** Returns how far the order is. */
+export const getStatus = defineQuery<string>("getStatus");
 
-/** The Query that returns how far the order is. */
-export const getStatus = defineQuery<Status>("getStatus");
-
-/** The Update that pays for the order with a card, once. */
+/** Provides the card to charge. */
 export const pay = defineUpdate<void, [card: string]>("pay");
 
-/** Processes an order; fails if it is not paid for within a day. */
+/** Reserves an item, waits up to a day for a card, and charges it. */
 export async function ProcessOrder(order: Order): Promise<string> {
   const { orderId, item, cents } = order;
-  let status: Status = "reserving";
+  let status = "reserving";
   let card: string | undefined;
   setHandler(getStatus, () => status);
   setHandler(pay, (given) => {
     card = given;
   }, {
-    // An Update that the validator rejects leaves no trace in the Event History.
-    validator(given) {
-      if (!given) throw new Error("Cannot pay: the card has no number");
-      if (card) throw new Error("Cannot pay: the order has been paid for");
+    // What the validator rejects does not become part of the Event History.
+    validator(_card) {
+      if (card !== undefined) throw new Error("Cannot pay: card is known");
+      if (status === "undoing") throw new Error("Cannot pay: order failed");
     },
   });
 
   const compensations: (() => Promise<void>)[] = [];
   try {
-    // Before the step itself, which may take effect though its result is lost
-    compensations.push(() => release(orderId));
+    // Add a compensation before its step: the step can succeed and its result be lost.
+    compensations.unshift(() => release(orderId));
     await reserve(orderId, item);
 
     status = "waiting for payment";
@@ -82,21 +64,20 @@ export async function ProcessOrder(order: Order): Promise<string> {
 
     status = "charging";
     const idempotencyKey = `charge ${orderId}`;
-    compensations.push(() => refund(idempotencyKey));
+    compensations.unshift(() => refund(idempotencyKey));
     await charge({ idempotencyKey, card: card!, cents });
   } catch (error) {
     status = "undoing";
-    // A canceled Workflow could not start Activities otherwise.
+    // A canceled Workflow can start Activities only in a scope of this kind.
     await CancellationScope.nonCancellable(async () => {
-      for (const undo of compensations.reverse()) await undo();
+      for (const compensate of compensations) await compensate();
     });
     status = "undone";
     throw error;
   }
 
-  // A later version of this Workflow. One that got past this point without a
-  // receipt replays its Event History without one.
+  // Added later: an Event History from before the change replays without a receipt.
   if (patched("send-receipt")) await sendReceipt(orderId);
   status = "completed";
-  return `Order ${orderId} is complete`;
+  return `Ordered ${item}`;
 }
