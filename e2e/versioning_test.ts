@@ -1,0 +1,106 @@
+/** Worker Versioning: which version of a Worker runs a Workflow. */
+
+import { Client, Connection, type WorkflowHandle } from "@temporalio/client";
+import { assertEquals } from "@std/assert";
+import { run } from "../dev/shared/processes.ts";
+import {
+  changedProject,
+  cleanEnv,
+  startDevServer,
+  startWorker,
+  waitFor,
+} from "./_programs.ts";
+
+const workflows = `
+import * as workflow from "@temporalio/workflow";
+
+export async function AutoUpgrade() {
+  let isFinished = false;
+  workflow.setHandler(workflow.defineSignal("finish"), () => {
+    isFinished = true;
+  });
+  await workflow.condition(() => isFinished);
+}
+
+export async function Pinned() {
+  await AutoUpgrade();
+}
+workflow.setWorkflowOptions({ versioningBehavior: "PINNED" }, Pinned);
+`;
+
+const deploymentName = "hello";
+const ROUTING_COMPLETED = 2;
+
+/** Makes a version the current one, as docs/deploy.md says. */
+async function setCurrentVersion(buildId: string, connection: Connection) {
+  const command = ["worker", "deployment", "set-current-version", "--yes"];
+  const { address } = connection.options;
+  const version = [
+    "--deployment-name",
+    deploymentName,
+    "--build-id",
+    buildId,
+  ];
+  await waitFor(`version "${buildId}" to poll`, async () => {
+    const signal = AbortSignal.timeout(10_000);
+    const cli = [cleanEnv.TEMPORAL_CLI, ...command, "--address", address];
+    // This fails while the Temporal Service does not know the version.
+    return await run([...cli, ...version], { signal })
+      .then(() => true, () => false);
+  }, { seconds: 20 });
+  await waitFor(`version "${buildId}" to become the current one`, async () => {
+    const { workerDeploymentInfo } = await connection.workflowService
+      .describeWorkerDeployment({ namespace: "default", deploymentName });
+    return workerDeploymentInfo?.routingConfigUpdateState === ROUTING_COMPLETED;
+  }, { seconds: 20 });
+}
+
+/** Returns the build id of the Worker that ran the last Workflow Task. */
+async function lastBuildId(handle: WorkflowHandle) {
+  const { workflowExecutionInfo } = (await handle.describe()).raw;
+  return workflowExecutionInfo?.versioningInfo?.deploymentVersion?.buildId;
+}
+
+Deno.test("worker runs new Workflows if its version is current, and those that are pinned to it", async () => {
+  await using server = await startDevServer();
+  await using project = await changedProject({ "workflows.ts": workflows });
+  const { address } = server;
+  const connection = await Connection.connect({ address });
+  const client = new Client({ connection });
+
+  const start = async (workflowType: string) => {
+    const handle = await client.workflow.start(workflowType, {
+      taskQueue: "hello-task-queue",
+      workflowId: crypto.randomUUID(),
+    });
+    await waitFor(`a Worker to run "${workflowType}"`, async () => {
+      return Boolean(await lastBuildId(handle));
+    }, { seconds: 20 });
+    return handle;
+  };
+  const finish = async (handle: WorkflowHandle) => {
+    await handle.signal("finish");
+    await handle.result();
+  };
+
+  const args = ["--address", address, "--deployment-name", deploymentName];
+  const options = { cwd: project.path };
+  await using _old = await startWorker([...args, "--build-id", "1"], options);
+  await setCurrentVersion("1", connection);
+  const autoUpgrade = await start("AutoUpgrade");
+  const pinned = await start("Pinned");
+  assertEquals(await lastBuildId(autoUpgrade), "1");
+  assertEquals(await lastBuildId(pinned), "1");
+
+  await using _new = await startWorker([...args, "--build-id", "2"], options);
+  assertEquals(await lastBuildId(await start("AutoUpgrade")), "1");
+  await setCurrentVersion("2", connection);
+  assertEquals(await lastBuildId(await start("AutoUpgrade")), "2");
+  assertEquals(await lastBuildId(await start("Pinned")), "2");
+
+  await finish(autoUpgrade);
+  assertEquals(await lastBuildId(autoUpgrade), "2");
+  await finish(pinned);
+  assertEquals(await lastBuildId(pinned), "1");
+  await connection.close();
+});
