@@ -71,8 +71,8 @@ export interface DenoPluginOptions {
  * to write to the cache and to run Deno.
  *
  * Pass it to a Worker, a `NativeConnection`, a `TestWorkflowEnvironment`,
- * `bundleWorkflowCode` or `runReplayHistory`, after plugins that change
- * `workflowsPath`. Bundles with a `webpackConfigHook` are not cached.
+ * `bundleWorkflowCode` or `runReplayHistory`, in any place among other plugins.
+ * Bundles with a `webpackConfigHook` are not cached.
  */
 export class DenoPlugin
   implements BundlerPlugin, NativeConnectionPlugin, WorkerPlugin {
@@ -90,30 +90,11 @@ export class DenoPlugin
    *
    * @throws {DenoPluginError} from the bundler, if the code cannot be bundled
    */
-  configureBundler(given: BundleOptions): BundleOptions {
-    const { webpackConfigHook: hook = (config) => config } = given;
-    const options = usePaths(given);
-    if (!existsSync(options.workflowsPath)) {
-      throw new DenoPluginError(
-        `Cannot bundle Workflow code: "${options.workflowsPath}" does not exist`,
-      );
-    }
-    return {
-      ...options,
-      webpackConfigHook: (config) => {
-        const { plugins = [] } = config;
-        if (plugins.some((plugin) => plugin instanceof DenoWebpackPlugin)) {
-          return hook(config);
-        }
-        return hook({
-          ...config,
-          // Webpack's default, but without the search for a browserslist file in
-          // the folders above, which a Worker may not read.
-          target: "web",
-          plugins: [...plugins, new DenoWebpackPlugin(options)],
-        });
-      },
-    };
+  configureBundler(options: BundleOptions): BundleOptions {
+    const { plugins } = options;
+    if (!plugins) return configureWebpack(options);
+    takeLastTurn(plugins);
+    return options;
   }
 
   /**
@@ -125,11 +106,7 @@ export class DenoPlugin
   async configureWorker(given: WorkerOptions): Promise<WorkerOptions> {
     const { plugins = [] } = given;
     const options = await this.#useActivitySandbox(given);
-    // A plugin that comes later, such as one of the connection, may still change
-    // what is bundled: the cache takes the last turn in the SDK's list.
-    if (!(plugins.at(-1) instanceof BundleCachePlugin)) {
-      plugins.push(new BundleCachePlugin());
-    }
+    takeLastTurn(plugins);
     return options;
   }
 
@@ -141,7 +118,10 @@ export class DenoPlugin
   async configureReplayWorker(
     options: ReplayWorkerOptions,
   ): Promise<ReplayWorkerOptions> {
-    const isLast = options.plugins?.at(-1) === this;
+    const others = options.plugins?.filter((p) =>
+      !(p instanceof LastTurnPlugin)
+    );
+    const isLast = others?.at(-1) === this;
     return isLast ? await takeFromCache(options) : usePaths(options);
   }
 
@@ -197,13 +177,57 @@ class ActivitySandboxPlugin implements WorkerPlugin {
   }
 }
 
-/** Gives a Worker its bundle from the cache. */
-class BundleCachePlugin implements WorkerPlugin {
-  readonly name = "DenoPlugin.bundleCache";
+/**
+ * Bundles what all other plugins have made of the options, or takes it from the
+ * cache.
+ */
+class LastTurnPlugin implements BundlerPlugin, WorkerPlugin {
+  readonly name = "DenoPlugin.lastTurn";
 
   async configureWorker(options: WorkerOptions): Promise<WorkerOptions> {
     return await takeFromCache(options);
   }
+
+  configureBundler(options: BundleOptions): BundleOptions {
+    return configureWebpack(options);
+  }
+}
+
+/**
+ * Adds {@linkcode LastTurnPlugin} to the list that the SDK is walking through: a
+ * plugin that comes later, such as one of the connection, may still change what is
+ * bundled.
+ */
+function takeLastTurn(plugins: { name: string }[]) {
+  if (!(plugins.at(-1) instanceof LastTurnPlugin)) {
+    plugins.push(new LastTurnPlugin());
+  }
+}
+
+function configureWebpack(given: BundleOptions): BundleOptions {
+  const { webpackConfigHook: hook = (config) => config } = given;
+  const options = usePaths(given);
+  if (!existsSync(options.workflowsPath)) {
+    throw new DenoPluginError(
+      `Cannot bundle Workflow code: "${options.workflowsPath}" does not exist`,
+    );
+  }
+  return {
+    ...options,
+    webpackConfigHook: (config) => {
+      const { plugins = [] } = config;
+      if (plugins.some((plugin) => plugin instanceof DenoWebpackPlugin)) {
+        return hook(config);
+      }
+      return hook({
+        ...config,
+        // Webpack's default, but without the search for a browserslist file in
+        // the folders above, which a Worker may not read.
+        target: "web",
+        plugins: [...plugins, new DenoWebpackPlugin(options)],
+      });
+    },
+  };
 }
 
 /**
@@ -257,7 +281,9 @@ function describeSource(
     failureConverterPath: dataConverter?.failureConverterPath,
   };
   for (const plugin of plugins as BundlerPlugin[] ?? []) {
-    if (plugin instanceof DenoPlugin) continue;
+    if (plugin instanceof DenoPlugin || plugin instanceof LastTurnPlugin) {
+      continue;
+    }
     source = plugin.configureBundler?.(source) ?? source;
   }
   return source.webpackConfigHook ? undefined : source;

@@ -91,6 +91,16 @@ const otherPlugin: BundlerPlugin & WorkerPlugin = {
   }),
 };
 
+/** A plugin that comes later and replaces what the bundler was to take. */
+const replacingPlugin: BundlerPlugin & WorkerPlugin = {
+  name: "replacing",
+  configureBundler: (options) => ({
+    ...options,
+    workflowsPath: importsOs,
+    ignoreModules: ["os"],
+  }),
+};
+
 /** A connection's plugin, which comes after those of the Worker. */
 const laterPlugin: WorkerPlugin = {
   name: "later",
@@ -134,6 +144,10 @@ for (
     ["a plugin that comes later", "echo", {
       plugins: [new DenoPlugin(), laterPlugin],
     }, "<x>"],
+    ["a later plugin's configureBundler", "readsHostname", {
+      workflowsPath: "replaced",
+      plugins: [new DenoPlugin(), replacingPlugin],
+    }, "undefined"],
     ["the plugin given twice", "echo", {
       plugins: [new DenoPlugin(), new DenoPlugin()],
     }, "x"],
@@ -237,6 +251,19 @@ Deno.test("DenoPlugin takes a prebuilt bundle made with it", async () => {
   });
   const options = { workflowsPath: undefined, workflowBundle };
   assertEquals((await execute("echo", options)).result, "x");
+});
+
+Deno.test("DenoPlugin bundles what a later plugin of bundleWorkflowCode chose", async () => {
+  const plugins = [new DenoPlugin(), replacingPlugin];
+  for (const _ of ["first", "again"]) {
+    const workflowBundle = await bundleWorkflowCode({
+      workflowsPath: "replaced",
+      plugins,
+      logger: new DefaultLogger("ERROR"),
+    });
+    const options = { workflowsPath: undefined, workflowBundle };
+    assertEquals((await execute("readsHostname", options)).result, "undefined");
+  }
 });
 
 Deno.test("DenoPlugin refuses a prebuilt bundle made without it", async () => {
