@@ -18,6 +18,7 @@ import {
   type Compilation,
   type Compiler,
   DenoResolverPlugin,
+  disallowed,
 } from "./resolve.ts";
 
 /** The module that patches the Workflow sandbox, the first one of a bundle. */
@@ -79,10 +80,16 @@ export class DenoWebpackPlugin {
             'bundle: run "deno task bundle"',
         );
       }
-      throw new DenoPluginError(
-        ["Cannot bundle Workflow code:", ...reasons]
-          .join(reasons.length === 1 ? " " : "\n  "),
-      );
+      const areDisallowed = reasons.every((text) => text.includes(disallowed));
+      const lines = areDisallowed
+        // In the SDK's words, under which its documentation explains it.
+        ? [
+          "Cannot bundle Workflow code, which is importing the following " +
+          "disallowed modules:",
+          ...reasons.map((text) => text.replace(disallowed, "")),
+        ]
+        : ["Cannot bundle Workflow code:", ...reasons];
+      throw new DenoPluginError(lines.join(lines.length === 2 ? " " : "\n  "));
     });
   }
 }

@@ -43,6 +43,9 @@ type Rule = Compiler["options"]["module"]["rules"][number];
 
 const PLUGIN = "DenoResolverPlugin";
 
+/** Follows the name of a module that the SDK disallows in Workflow code. */
+export const disallowed = " is a disallowed module";
+
 /** A regular expression that a text begins with, by the grammar of JavaScript. */
 const REGEXP = /^\/(?:\\.|\[(?:\\.|[^\\\]])*\]|[^\\/[])+\/[a-z]*/;
 
@@ -182,7 +185,7 @@ export class DenoResolverPlugin {
         return false;
       }
       if (moduleMatches(request, disallowedModules)) {
-        return refuse(`"${specifier}" is not available in Workflow code`);
+        return refuse(`"${specifier}"${disallowed}`);
       }
       const error = found?.error ??
         (found || isPackage(issuer)

@@ -293,13 +293,19 @@ Deno.test("a Node.js module is refused with the chain of imports", async () => {
       },
     },
   );
-  const reason = "is not available in Workflow code, imported by refused.ts";
+  const by = "imported by refused.ts";
   assertEquals(errors.filter((error) => !error.includes("@grpc")), [
-    `"fs" ${reason} > npm:@temporalio/envconfig`,
-    `"node:fs/promises" ${reason} > uses_fs.ts:1`,
-    `"os" ${reason} > npm:@temporalio/envconfig`,
-    `"path" ${reason} > npm:@temporalio/envconfig`,
-    `"path" ${reason}:1`,
+    `"fs", ${by} > npm:@temporalio/envconfig`,
+    `"node:fs/promises", ${by} > uses_fs.ts:1`,
+    `"os", ${by} > npm:@temporalio/envconfig`,
+    `"path", ${by} > npm:@temporalio/envconfig`,
+    `"path", ${by}:1`,
+    "Cannot bundle Workflow code, which is importing the following disallowed modules:",
+  ]);
+  const others = await refusal(`import "node:fs"; import "unknown";`);
+  assertEquals(others, [
+    `"node:fs" is a disallowed module, ${by}:1`,
+    `Import "unknown" not a dependency and not in import map, ${by}:1`,
   ]);
 });
 
