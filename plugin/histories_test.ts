@@ -1,0 +1,41 @@
+/**
+ * Event Histories that were recorded on Node.js without the plugin replay on Deno
+ * with it. `docs/deno.md` says how to record and replay them on both.
+ */
+
+import { DefaultLogger, Runtime } from "@temporalio/worker";
+import { DeterminismViolationError } from "@temporalio/workflow";
+import { assertEquals, assertInstanceOf } from "@std/assert";
+import { replay } from "./testdata/histories/histories.mjs";
+
+Runtime.install({
+  logger: new DefaultLogger("ERROR"),
+  telemetryOptions: { logging: { filter: { core: "ERROR", other: "ERROR" } } },
+});
+const folder = `${import.meta.dirname}/testdata/histories/node`;
+
+Deno.test("Event Histories of Node.js replay on Deno", async () => {
+  const results = await replay(folder);
+  assertEquals(results, {
+    "callsNexus.json": undefined,
+    "continued.json": undefined,
+    "continues.json": undefined,
+    "fails.json": undefined,
+    "messages.json": undefined,
+    "operations.json": undefined,
+    "order.json": undefined,
+    "parent.json": undefined,
+    "patches.json": undefined,
+    "scopes.json": undefined,
+    "values.json": undefined,
+  });
+});
+
+Deno.test("an Event History with one other value does not replay", async () => {
+  // The last value that the Workflow saw.
+  const change = (text: string) => text.replace(/(.*"saw )/s, "$1other ");
+  const results = await replay(folder, change);
+  for (const [name, error] of Object.entries(results)) {
+    assertInstanceOf(error, DeterminismViolationError, name);
+  }
+});
