@@ -31,6 +31,17 @@ Deno.test("Event Histories of Node.js replay on Deno", async () => {
   });
 });
 
+Deno.test("Event Histories replay with another time zone and locale", async () => {
+  const program = "plugin/testdata/histories/histories.mjs";
+  const { code, stdout } = await new Deno.Command("deno", {
+    args: ["run", "-q", "--no-prompt", "-A", program, "replay", folder],
+    cwd: `${import.meta.dirname}/..`,
+    env: { LC_ALL: "sv_SE.UTF-8", TZ: "Asia/Tokyo" },
+  }).output();
+  const text = new TextDecoder().decode(stdout);
+  assertEquals([code, text.match(/^ok /gm)?.length], [0, 11], text);
+});
+
 Deno.test("an Event History with one other value does not replay", async () => {
   // The last value that the Workflow saw.
   const change = (text: string) => text.replace(/(.*"saw )/s, "$1other ");

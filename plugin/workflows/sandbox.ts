@@ -52,12 +52,13 @@ if ("Temporal" in globalThis) {
 }
 delete sandbox.queueMicrotask;
 
-// 2. Time zone
+// 2. Time zone and locale
 //
 // The SDK replaces the clock of `Date`, but not its local time zone, and `Intl` reads
-// the real clock if it is given no date. To see it, run a Workflow that returns
-// `new Date(0).getHours()` under two values of `TZ`, on Deno or Node.js. Here, the
-// local time zone is UTC. Remove this once the SDK does the same.
+// the real clock if it is given no date. The default locale is the machine's, too. To
+// see it, run a Workflow that returns `new Date(0).toLocaleString()` under two values
+// of `TZ` and `LC_ALL`, on Deno or Node.js. Here, the local time zone is UTC, and the
+// default locale is en-US. Remove this once the SDK does the same.
 
 /** A date in UTC: Sun, 01 Nov 2026 10:00:00 GMT */
 const utcString = /^(\w+), (\d+) (\w+) (\S+) (\S+) GMT$/;
@@ -111,26 +112,72 @@ globalThis.Date = date.constructor = new Proxy(Date, {
   },
 });
 
-type FormatArguments = [Intl.LocalesArgument, Intl.DateTimeFormatOptions?];
+type Locales = Intl.LocalesArgument | string[];
 
-/** Arguments of `Intl.DateTimeFormat`, with UTC in place of the local time zone. */
-const inUtc = ([locales, options]: FormatArguments): FormatArguments => [
-  locales,
+const isSupported = new Map<Locales, boolean>();
+
+/**
+ * Returns locales of which V8 never takes the default one: it does if none is given,
+ * or none of them supported. It is slow with a list, so one name stays as it is.
+ */
+function withDefault(locales?: Locales): Locales {
+  if (locales === undefined) return "en-US";
+  if (typeof locales !== "string") return [locales, "en-US"].flat() as string[];
+  if (!isSupported.has(locales)) {
+    // Of all constructors, this one supports the fewest.
+    const supported = Intl.Collator.supportedLocalesOf(locales);
+    isSupported.set(locales, supported.length > 0);
+  }
+  return isSupported.get(locales) ? locales : [locales, "en-US"];
+}
+
+/** Arguments of `Intl.DateTimeFormat`, without the local time zone. */
+const inUtc: ChangeArguments = (locales, options, ...others) => [
+  withDefault(locales),
   { ...options, timeZone: options?.timeZone ?? "UTC" },
+  ...others,
 ];
-for (const prototype of [date, globalThis.Temporal?.Instant.prototype ?? {}]) {
+
+type ChangeArguments = (
+  locales?: Locales,
+  options?: Intl.DateTimeFormatOptions,
+  ...others: unknown[]
+) => unknown[];
+
+/** Arguments of other constructors and methods, without the default locale. */
+const inEnglish: ChangeArguments = (locales, ...others) => [
+  withDefault(locales),
+  ...others,
+];
+
+type Method = (this: unknown, ...args: unknown[]) => unknown;
+
+/** Replaces methods whose arguments are a locale and options. */
+function localize(prototype: object, change = inEnglish) {
   for (const name of Object.getOwnPropertyNames(prototype)) {
-    if (!/^toLocale/.test(name)) continue;
-    const native: typeof date.toLocaleString = Reflect.get(prototype, name);
-    Reflect.set(
-      prototype,
-      name,
-      function (this: Date, ...args: FormatArguments) {
-        return native.apply(this, inUtc(args));
-      },
-    );
+    if (!name.startsWith("toLocale")) continue;
+    const native: Method = Reflect.get(prototype, name);
+    const replacement: Method = function (...args) {
+      return native.apply(this, change(...args as Parameters<typeof change>));
+    };
+    Reflect.set(prototype, name, replacement);
   }
 }
+
+localize(date, inUtc);
+[String, Number, BigInt].forEach(({ prototype }) => localize(prototype));
+const { localeCompare } = String.prototype;
+String.prototype.localeCompare = function (
+  that: string,
+  ...args: Parameters<ChangeArguments>
+) {
+  return localeCompare.call(this, that, ...inEnglish(...args) as [string]);
+};
+for (const name of Object.getOwnPropertyNames(globalThis.Temporal ?? {})) {
+  const { prototype } = Reflect.get(Temporal, name);
+  if (prototype) localize(prototype, name === "Instant" ? inUtc : inEnglish);
+}
+
 const format = Intl.DateTimeFormat.prototype;
 const { formatToParts } = format;
 const { get } = Object.getOwnPropertyDescriptor(format, "format")!;
@@ -147,11 +194,18 @@ Object.defineProperties(format, {
     },
   },
 });
-format.constructor = Intl.DateTimeFormat = new Proxy(Intl.DateTimeFormat, {
-  apply: (target, _, args) => target(...inUtc(args as FormatArguments)),
-  construct: (target, args, newTarget) =>
-    Reflect.construct(target, inUtc(args as FormatArguments), newTarget),
-});
+for (const name of Object.getOwnPropertyNames(Intl)) {
+  const type = Reflect.get(Intl, name);
+  if (!type.supportedLocalesOf) continue; // not a constructor with a default locale
+  const change = name === "DateTimeFormat" ? inUtc : inEnglish;
+  type.prototype.constructor = new Proxy(type, {
+    apply: (target, self, args) =>
+      Reflect.apply(target, self, change(...args as [])),
+    construct: (target, args, newTarget) =>
+      Reflect.construct(target, change(...args as []), newTarget),
+  });
+  Reflect.set(Intl, name, type.prototype.constructor);
+}
 
 // 3. Stack traces
 //

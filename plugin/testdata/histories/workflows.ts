@@ -74,9 +74,21 @@ export async function values() {
     see(new Date().toISOString());
     await sleep(duration);
   }
-  see(new Intl.NumberFormat("de").format(1234.5));
-  see(["ä", "z", "a"].sort(new Intl.Collator("sv").compare));
-  see(new Date(0).toLocaleString("en-US", { timeZone: "Asia/Tokyo" }));
+  const date = new Date(0);
+  for (const locale of [undefined, "sv", ["de", "sv"], [], "tlh", ["tlh"]]) {
+    see([
+      new Intl.NumberFormat(locale).format(1234.5),
+      Intl.Collator(locale).compare("z", "ä"),
+      date.toLocaleString(locale, { timeZone: "Asia/Tokyo" }),
+      (1234.5).toLocaleString(locale),
+      [1234.5].toLocaleString(),
+      (1234n).toLocaleString(locale),
+      "z".localeCompare("ä", locale),
+      "I".toLocaleLowerCase(locale),
+      new Intl.ListFormat(locale).format(["a", "b"]),
+      new Intl.RelativeTimeFormat(locale).format(2, "day"),
+    ].join("; "));
+  }
 }
 
 /** Settles promises in many ways; each takes another number of microtasks. */
