@@ -65,10 +65,10 @@ export interface DenoPluginOptions {
  * Makes a Temporal application whole on Deno.
  *
  * It patches the sandbox of Workflow code where Deno's `node:vm` differs from that
- * of Node.js (clocks, stack traces, stack trace queries), resolves the imports of
- * Workflow code as Deno does, keeps bundles in a cache, and runs Activities in a
- * sandbox if they are named here. Before a Worker runs, it gives up the permissions
- * to write to the cache and to run Deno.
+ * of Node.js (clocks, stack traces, stack trace queries), sets its time zone to UTC
+ * and its locale to en-US, resolves the imports of Workflow code as Deno does, keeps
+ * bundles in a cache, and runs Activities in a sandbox if they are named here. Before
+ * a Worker runs, it gives up the permissions to write to the cache and to run Deno.
  *
  * Pass it to a Worker, a `NativeConnection`, a `TestWorkflowEnvironment`,
  * `bundleWorkflowCode` or `runReplayHistory`, in any place among other plugins.
