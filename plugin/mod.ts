@@ -105,7 +105,7 @@ export class DenoPlugin
    */
   async configureWorker(given: WorkerOptions): Promise<WorkerOptions> {
     const { plugins = [] } = given;
-    const options = await this.#useActivitySandbox(given);
+    const options = await this.#useActivitySandbox(usePaths(given));
     takeLastTurn(plugins);
     return options;
   }
@@ -289,12 +289,16 @@ function describeSource(
   return source.webpackConfigHook ? undefined : source;
 }
 
-/** Takes a `file:` URL, as of `import.meta.resolve`, where the SDK wants a path. */
-function usePaths<T extends { workflowsPath?: string }>(options: T): T {
-  const { workflowsPath } = options;
-  return workflowsPath?.startsWith("file:")
-    ? { ...options, workflowsPath: fileURLToPath(workflowsPath) }
-    : options;
+/** Takes `file:` URLs, as of `import.meta.resolve`, where the SDK wants paths. */
+function usePaths<T extends object>(options: T): T {
+  const changes = Object.entries(options).flatMap(([name, value]) =>
+    name === "dataConverter" && value
+      ? [[name, usePaths(value)]]
+      : name.endsWith("Path") && value?.startsWith("file:")
+      ? [[name, fileURLToPath(value)]]
+      : []
+  );
+  return { ...options, ...Object.fromEntries(changes) };
 }
 
 async function requireSandbox(

@@ -16,6 +16,7 @@ import {
 } from "@temporalio/worker";
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { cacheFolder } from "./workflows/bundle_cache.ts";
 import { DenoPlugin, DenoPluginError } from "./mod.ts";
 import { codec } from "./testdata/codec.ts";
@@ -61,7 +62,13 @@ async function execute(
 ): Promise<{ result: unknown; isCached: boolean }> {
   const { connection, nativeConnection } = environment;
   const { dataConverter, taskQueue = crypto.randomUUID() } = options;
-  const client = new Client({ connection, dataConverter });
+  // A Client has no plugin that would take a URL.
+  const client = new Client({
+    connection,
+    dataConverter: dataConverter?.payloadConverterPath
+      ? { payloadConverterPath }
+      : dataConverter,
+  });
   const worker = await Worker.create({
     connection: nativeConnection,
     taskQueue,
@@ -121,6 +128,11 @@ for (
     }, "x"],
     ["payloadConverterPath, from an Activity", "receivesGreeting", {
       dataConverter: { payloadConverterPath },
+    }, true],
+    ["a file: URL as payloadConverterPath", "receivesGreeting", {
+      dataConverter: {
+        payloadConverterPath: pathToFileURL(payloadConverterPath).href,
+      },
     }, true],
     ["payloadConverterPath, to the Client", "returnsGreeting", {
       dataConverter: { payloadConverterPath },

@@ -442,7 +442,9 @@ class Isolate {
       const [only, ...others] = this.#calls.values();
       const culprit = call ?? (others.length === 0 ? only : undefined);
       const { stack } = message;
-      log("Uncaught error in an Activity sandbox; restarting the sandbox", { stack });
+      log("Uncaught error in an Activity sandbox; restarting the sandbox", {
+        stack,
+      });
       if (culprit) {
         failCall(culprit, `uncaught error: ${message.message}`, stack);
       }
