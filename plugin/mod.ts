@@ -1,5 +1,5 @@
 /**
- * Temporal's TypeScript SDK on Deno, by one line:
+ * Runs Temporal's TypeScript SDK on Deno:
  *
  * ```ts
  * const worker = await Worker.create({
@@ -62,7 +62,7 @@ export interface DenoPluginOptions {
 }
 
 /**
- * Makes a Temporal application whole on Deno.
+ * Adapts Temporal's TypeScript SDK to Deno.
  *
  * It patches the sandbox of Workflow code where Deno's `node:vm` differs from that
  * of Node.js (clocks, stack traces, stack trace queries), sets its time zone to UTC

@@ -1,6 +1,6 @@
 /**
- * The permissions that a process gives up once a Worker is created. Deno gives them
- * back to nobody.
+ * The permissions that a process revokes when a Worker runs. They cannot be granted
+ * again.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 import { cacheFolder } from "./workflows/bundle_cache.ts";
 
 /**
- * Gives up the permissions to write to the cache of bundles and to run Deno, so
+ * Revokes the permissions to write to the cache of bundles and to run Deno, so
  * that no code that runs later can change what the next Worker runs.
  */
 export function revokePermissions() {
@@ -19,7 +19,7 @@ export function revokePermissions() {
 }
 
 /**
- * Gives up all permissions that a Worker does not need whose Activities run in a
+ * Revokes all permissions that a Worker does not need whose Activities run in a
  * sandbox: to load libraries, write, run programs and use the network. The SDK's
  * core has its own connections.
  */
