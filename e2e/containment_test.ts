@@ -5,13 +5,14 @@
 
 import { Client, Connection } from "@temporalio/client";
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
 import {
   changedProject,
   output,
+  type Program,
   readProjectFile,
   spawn,
   startDevServer,
-  startWorker,
 } from "./_programs.ts";
 
 const activities = `
@@ -21,7 +22,10 @@ import {
 } from "./plugin/activities/testdata/attacks.ts";
 
 export async function say_hello(name: string): Promise<string> {
-  if (name === "print") console.log("say_hello runs");
+  if (name === "listen") {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    return listener.addr.hostname;
+  }
   return name === "load"
     ? JSON.stringify(await getAttacksAtLoad())
     : await attack(name);
@@ -57,7 +61,7 @@ export async function SayHello(name: string): Promise<string> {
       attempt();
       return [name, "allowed"];
     } catch (error) {
-      return [name, error.name];
+      return [name, (error as Error).name];
     }
   });
   return JSON.stringify(Object.fromEntries(outcomes));
@@ -118,41 +122,33 @@ Deno.test("Workflow code that escapes finds no permission worth having", async (
   assertEquals(outcomes, Object.fromEntries(denied));
 });
 
-/** A project whose Activities are given permissions, in the one line for them. */
-async function projectThatPermits(permissions: string) {
+/** Starts another Worker, whose Activities are given permissions in their line. */
+async function spawnThatPermits(permissions: string): Promise<Program> {
   const config = await readProjectFile("deno.json");
   const line = '"activities": {},';
   assertStringIncludes(config, line);
-  return await changedProject({
-    "deno.json": config.replace(line, `"activities": ${permissions},`),
-    "activities.ts": `export async function say_hello(): Promise<string> {
-      using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-      return listener.addr.hostname;
-    }`,
+  await Deno.writeTextFile(
+    join(project.path, "deno.json"),
+    config.replace(line, `"activities": ${permissions},`),
+  );
+  return spawn("worker", ["--task-queue", "permissive"], {
+    cwd: project.path,
+    env: { TEMPORAL_ADDRESS: server.address },
   });
 }
 
 Deno.test("deno.json permits Activities a host in one line", async () => {
-  await using permissive = await projectThatPermits('{ "net": ["127.0.0.1"] }');
-  const queue = "permissive";
-  await using _worker = await startWorker(["--task-queue", queue], {
-    cwd: permissive.path,
-    env: { TEMPORAL_ADDRESS: server.address },
-  });
+  await using _worker = await spawnThatPermits('{ "net": ["127.0.0.1"] }');
   const result = await workflow.execute("SayHello", {
-    args: ["Ada"],
-    taskQueue: queue,
-    workflowId: queue,
+    args: ["listen"],
+    taskQueue: "permissive",
+    workflowId: "permissive",
   });
   assertEquals(result, "127.0.0.1");
 });
 
-Deno.test("worker rejects permissions for Activities that it does not have", async () => {
-  await using greedy = await projectThatPermits('{ "run": true }');
-  await using worker = spawn("worker", [], {
-    cwd: greedy.path,
-    env: { TEMPORAL_ADDRESS: server.address },
-  });
+Deno.test("worker rejects permissions for Activities that it does not hold", async () => {
+  await using worker = await spawnThatPermits('{ "run": true }');
   assertEquals((await worker.status).code, 1);
   assertEquals(
     worker.stderr,
@@ -190,8 +186,9 @@ const permittedInTests = [
 ];
 
 Deno.test("a mock in a test can do what the permissions of the tests list, and no more", async () => {
-  await using tested = await changedProject({
-    "tests/attacks_test.ts": `
+  await Deno.writeTextFile(
+    join(project.path, "tests", "attacks_test.ts"),
+    `
       import {
         attack,
         attacks as all,
@@ -214,9 +211,9 @@ Deno.test("a mock in a test can do what the permissions of the tests list, and n
         });
         await attacks;
       });`,
-  });
+  );
   const args = ["tests/attacks_test.ts", "--workflow-environment", "local"];
-  const { stdout, stderr } = await output("test", args, { cwd: tested.path });
+  const { stdout, stderr } = await output("test", args, { cwd: project.path });
   const outcomes: [string, string][] = stdout.split("\n")
     .filter((line) => line.startsWith("ATTACK "))
     .map((line) => JSON.parse(line.slice("ATTACK ".length)));
