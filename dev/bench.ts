@@ -8,7 +8,6 @@
 
 import { Client, Connection } from "@temporalio/client";
 import { join } from "node:path";
-import { readNumber } from "../cli/arguments.ts";
 import { UserError } from "../cli/errors.ts";
 import { abortable, interruption, runProgram } from "../cli/program.ts";
 import { type DevServer, startDevServer } from "./servers/dev_server.ts";
@@ -20,9 +19,7 @@ import { formatTable, median } from "./shared/table.ts";
 const bundles = join(root, "node_modules", ".cache", "temporal-on-deno");
 
 const options = {
-  "--workflows NUMBER": "How many run for the memory figures (default: 10000)",
-  "--runs NUMBER": "How often to measure the other figures (default: 3)",
-  "--quick": "Measure one Worker with 20 Workflows open, and no memory",
+  "--quick": "Measure once, with one Worker and 20 Workflows open",
 };
 
 /** An Activity that computes for some 0.1 s. */
@@ -98,22 +95,15 @@ class Bench {
     await this.#run(concurrency, 100); // warms up
     const total = concurrency === 1 ? 50 : 400;
     const columns: number[][] = [[], [], [], []];
-    const cpuTimes = () => [
-      pids.map(cpuTime).reduce((a, b) => a + b),
-      cpuTime(this.#server.pid),
-    ];
     for (let run = 0; run < runs; run++) {
-      const before = cpuTimes();
+      const before = [cpuTime(...pids), cpuTime(this.#server.pid)];
       const { latencies, seconds } = await this.#run(concurrency, total);
-      const cpu = cpuTimes().map((time, index) => time - before[index]);
-      const figures = [
-        total / seconds,
-        median(latencies),
-        ...cpu.map((time) => time / total),
-      ];
-      figures.forEach((figure, index) => columns[index].push(figure));
+      columns[0].push(total / seconds);
+      columns[1].push(median(latencies));
+      columns[2].push((cpuTime(...pids) - before[0]) / total);
+      columns[3].push((cpuTime(this.#server.pid) - before[1]) / total);
     }
-    return [workers, concurrency, ...columns.map((c) => formatRange(c))];
+    return [workers, concurrency, ...columns.map(formatRange)];
   }
 
   /** Workflows in a second whose Activities compute, by the number of isolates. */
@@ -172,11 +162,13 @@ function childOf(pid: number): number {
   return Number(readProc(pid, `task/${pid}/children`));
 }
 
-/** The processor time that a process has used, in milliseconds. */
-function cpuTime(pid: number): number {
-  const fields = readProc(pid, "stat").split(") ")[1]?.split(" ") ?? [];
-  // Of user and system, in ticks of 10 milliseconds
-  return 10 * (Number(fields[11]) + Number(fields[12]));
+/** The processor time that processes have used, in milliseconds. */
+function cpuTime(...pids: number[]): number {
+  const ticks = pids.flatMap((pid) =>
+    // Of user and system, in ticks of 10 milliseconds
+    readProc(pid, "stat").split(") ")[1]?.split(" ").slice(11, 13) ?? [NaN]
+  );
+  return 10 * ticks.reduce((sum, tick) => sum + Number(tick), 0);
 }
 
 /** The memory that a process uses, in megabytes. */
@@ -192,10 +184,9 @@ function readProc(pid: number, file: string): string {
   return new TextDecoder().decode(cat.outputSync().stdout);
 }
 
-await runProgram("deno task bench", options, async (args) => {
+await runProgram("deno task bench", options, async ({ quick }) => {
   const signal = interruption();
-  const total = readNumber("--workflows", args.workflows ?? "10000");
-  const runs = readNumber("--runs", args.runs ?? "3");
+  const runs = quick ? 1 : 3;
   await using server = await startDevServer({ signal });
   const connection = await Connection.connect({ address: server.address });
   const bench = new Bench(new Client({ connection }), server, signal);
@@ -207,17 +198,15 @@ await runProgram("deno task bench", options, async (args) => {
   );
   console.log(await bench.startUp(runs));
   const rows = [];
-  for (const workers of args.quick ? [1] : [1, 2, 4]) {
-    for (const concurrency of args.quick ? [20] : [1, 20, 200]) {
+  for (const workers of quick ? [1] : [1, 2, 4]) {
+    for (const concurrency of quick ? [20] : [1, 20, 200]) {
       rows.push(await bench.load(workers, concurrency, runs));
     }
   }
   const cpu = ["Workers' CPU ms for one", "server's"];
   const head = ["Workers", "Open", "Workflows/s", "ms for one", ...cpu];
   console.log(`\n${formatTable([head, ...rows])}`);
-  if (!args.quick) {
-    console.log(`\n${await bench.isolates(runs)}`);
-    console.log(`\n${await bench.memory(total)}`);
-  }
+  console.log(`\n${await bench.isolates(runs)}`);
+  console.log(`\n${await bench.memory(quick ? 600 : 10_000)}`);
   await connection.close();
 });

@@ -8,6 +8,7 @@
  */
 
 import { join, relative } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { abortable, onSignal, runProgram } from "../cli/program.ts";
 import { settingsOptions } from "../cli/settings.ts";
 import { type Program, startTask } from "./shared/processes.ts";
@@ -70,7 +71,7 @@ async function nextChange(): Promise<string | undefined> {
   using watcher = Deno.watchFs(root, { recursive: false });
   using folderWatcher = Deno.watchFs(folders);
   const file = await Promise.race([watcher, folderWatcher].map(firstChange));
-  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  await delay(SETTLE_MS);
   return file && relative(root, file);
 }
 

@@ -7,6 +7,7 @@
 
 import { Client, Connection } from "@temporalio/client";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { readNumber } from "../cli/arguments.ts";
 import { UserError } from "../cli/errors.ts";
 import { interruption, runProgram } from "../cli/program.ts";
@@ -20,6 +21,7 @@ import { type Program, startTask, waitFor } from "./shared/processes.ts";
 import { findPort } from "./shared/ports.ts";
 import { changedProject, temporaryFolder } from "./shared/project.ts";
 import { Proxy } from "./shared/proxy.ts";
+import { randomNumbers } from "./shared/random.ts";
 import { formatTable, median } from "./shared/table.ts";
 
 const options = {
@@ -47,6 +49,7 @@ class Deployment implements AsyncDisposable {
     this.#proxy = this.#stack.use(new Proxy(this.#port));
   }
 
+  /** Starts the server and both Workers. */
   async start(): Promise<Client> {
     await this.startServer();
     await Promise.all([this.addWorker(), this.addWorker()]);
@@ -65,9 +68,9 @@ class Deployment implements AsyncDisposable {
     await this.#server?.[Symbol.asyncDispose]();
   }
 
-  async cutConnections(seconds: number) {
+  async cutConnections(milliseconds: number) {
     this.#proxy.cut();
-    await delay(seconds);
+    await delay(milliseconds);
     this.#proxy.restore();
   }
 
@@ -113,11 +116,11 @@ const faults: Record<string, Fault> = {
   },
   "Server killed (SIGKILL), restarted": async (deployment, random) => {
     await deployment.killServer();
-    await delay(random() * 3);
+    await delay(random() * 3_000);
     await deployment.startServer();
   },
   "Connections of Workers cut": async (deployment, random) => {
-    await deployment.cutConnections(1 + random() * 4);
+    await deployment.cutConnections(1_000 + random() * 4_000);
   },
   "Worker with broken Workflow code": async (deployment, random) => {
     await using project = await changedProject({
@@ -126,7 +129,7 @@ const faults: Record<string, Fault> = {
       }`,
     });
     await using _worker = await deployment.startWorker(project.path);
-    await delay(2 + random() * 3);
+    await delay(2_000 + random() * 3_000);
   },
 };
 
@@ -156,7 +159,7 @@ await runProgram("deno task drill", options, async (args) => {
   );
   while (Date.now() < begin + minutes * 60_000 || statistics.size === 0) {
     for (const [name, inject] of shuffle(Object.entries(faults), random)) {
-      await delay(1 + random());
+      await delay(1_000 + random() * 1_000);
       signal.throwIfAborted();
       const { open } = load;
       const time = new Date(Date.now() - begin).toISOString().slice(11, 19);
@@ -218,19 +221,6 @@ async function countRuns(client: Client): Promise<Map<string, number>> {
     runs.set(workflowId, 1 + (runs.get(workflowId) ?? 0));
   }
   return runs;
-}
-
-async function delay(seconds: number) {
-  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-}
-
-/** Returns a source of numbers from 0 to 1, the same for the same seed. */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
-    return state / 2 ** 32;
-  };
 }
 
 function shuffle<T>(items: T[], random: () => number): T[] {

@@ -9,6 +9,7 @@ import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
 } from "@temporalio/client";
+import { setTimeout as delay } from "node:timers/promises";
 import { SayHello } from "../../workflows.ts";
 
 /** One Workflow Execution of a {@linkcode Load}. */
@@ -79,7 +80,7 @@ export class Load {
           const result = await handle.result().catch(() => undefined);
           if (result !== undefined) return result;
         }
-        await new Promise((resolve) => setTimeout(resolve, 100));
+        await delay(100);
       }
     }
   }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { setTimeout as delay } from "node:timers/promises";
 import { UserError } from "../../cli/errors.ts";
 import { abortable } from "../../cli/program.ts";
 import { root } from "./project.ts";
@@ -191,6 +192,6 @@ export async function waitFor(
     if (Date.now() > end) {
       throw new Error(`Timed out after ${seconds} s waiting for ${what}`);
     }
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await delay(20);
   }
 }

@@ -1,5 +1,6 @@
 /**
- * Random input for tests. `SEED` repeats a run, `LONG=1` makes it longer.
+ * Random numbers, and random input for tests. For these, `SEED` repeats a run and
+ * `LONG=1` makes it longer.
  *
  * @module
  */
@@ -12,13 +13,17 @@ export const seed = Number(
 /** Whether the long form of a test is wanted. */
 export const isLong = Boolean(Deno.env.get("LONG"));
 
-let state = seed;
+/** Returns a source of numbers from 0 to 1, the same for the same seed. */
+export function randomNumbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
+    return state / 2 ** 32;
+  };
+}
 
 /** Returns a number from 0 to 1. */
-export function random(): number {
-  state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
-  return state / 2 ** 32;
-}
+export const random: () => number = randomNumbers(seed);
 
 /** Returns an integer from 0, below `limit`. */
 export function randomInteger(limit: number): number {
