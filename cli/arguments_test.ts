@@ -4,6 +4,8 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { describeUsage, readArguments, readNumber } from "./arguments.ts";
 import { UsageError } from "./errors.ts";
 
+Deno.test.sanitizer({ ops: true, resources: true });
+
 const options = {
   "NAME": "Whom to greet",
   "--queue NAME": "Task Queue",

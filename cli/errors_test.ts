@@ -10,6 +10,8 @@ import {
 import { assertEquals } from "@std/assert";
 import { escapeControls, formatError, UserError } from "./errors.ts";
 
+Deno.test.sanitizer({ ops: true, resources: true });
+
 Deno.test("formatError() describes how a Workflow ended", () => {
   const failed = (cause: Error) =>
     formatError(

@@ -1,6 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { formatJson, formatText } from "./logger.ts";
 
+Deno.test.sanitizer({ ops: true, resources: true });
+
 const error = new TypeError("no\x1b[2J");
 error.stack = `${error}\n    at here`;
 

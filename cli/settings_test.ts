@@ -23,6 +23,8 @@ import {
   settingsOptions,
 } from "./settings.ts";
 
+Deno.test.sanitizer({ ops: true, resources: true });
+
 /** What {@linkcode load} is given. */
 interface Sources {
   flags?: SettingsFlags;

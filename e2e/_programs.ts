@@ -25,6 +25,9 @@ export {
   temporaryFolder,
 } from "../dev/shared/project.ts";
 
+// No Worker runs in these tests' own process: whatever they open, they close.
+Deno.test.sanitizer({ ops: true, resources: true });
+
 type Task = keyof typeof config.tasks;
 
 const home = await temporaryFolder();

@@ -101,8 +101,9 @@ for (const program of ["worker", "start"] as const) {
     const address = `127.0.0.1:${silent.addr.port}`;
     await using running = spawn(program, ["--address", address]);
     // The program connects: for the Client, the first time only probes the port.
+    using stack = new DisposableStack();
     for (let i = 0; i < (program === "start" ? 2 : 1); i++) {
-      await silent.accept();
+      stack.use(await silent.accept());
     }
     const begin = Date.now();
     running.kill("SIGINT");
