@@ -26,7 +26,7 @@ async function say_hello(name: string): Promise<string> {
   return `Hello, ${name}!`;
 }
 
-Deno.test("200 concurrent Workflows each end as their input says", async () => {
+Deno.test("100 concurrent Workflows each end as their input says", async () => {
   const actions = Object.keys(statuses) as (keyof typeof statuses)[];
   const taskQueue = crypto.randomUUID();
   // As in production: Workflows run in a thread and are cached.
@@ -40,7 +40,7 @@ Deno.test("200 concurrent Workflows each end as their input says", async () => {
   // Waiting for several results at once, the environment's own Client would skip
   // more time than there is.
   const { workflow } = new Client({ connection: environment.connection });
-  const runs = Array.from({ length: 200 }, async (_, index) => {
+  const runs = Array.from({ length: 100 }, async (_, index) => {
     const action = actions[index % actions.length];
     const name = `${action} ${index}`;
     const { workflowId } = await startSayHello(name, taskQueue);
