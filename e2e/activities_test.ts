@@ -10,13 +10,15 @@ import {
   startDevServer,
 } from "./_programs.ts";
 
+// The timers of a gRPC connection outlive a test.
+Deno.test.sanitizer({ ops: false });
+
 const server = await startDevServer();
 const env = { TEMPORAL_ADDRESS: server.address };
 const project = await changedProject({
   "activities.ts": await readProjectFile("e2e/_activities.ts"),
-  "run_worker.ts": (await readProjectFile("run_worker.ts"))
-    .replace("10 seconds", "1 second").replace("20 seconds", "2 seconds"),
 });
+const runWorker = await readProjectFile("run_worker.ts");
 const cwd = project.path;
 const connection = await Connection.connect({ address: server.address });
 const { workflow } = new Client({ connection });
@@ -28,7 +30,12 @@ Deno.test.afterAll(async () => {
 });
 
 /** Starts a Worker, and a Workflow whose Activity then runs. */
-async function startActivity(name: string, workflowId: string) {
+async function startActivity(
+  name: string,
+  workflowId: string,
+  changedRunWorker = runWorker,
+) {
+  await Deno.writeTextFile(join(cwd, "run_worker.ts"), changedRunWorker);
   const stack = new AsyncDisposableStack();
   // A Task Queue of its own: an Activity of an earlier test may be retried.
   const queue = ["--task-queue", workflowId];
@@ -89,7 +96,9 @@ Deno.test("worker ends at once on a second signal a second later", async () => {
 });
 
 Deno.test("worker gives up on an Activity that never ends", async () => {
-  await using running = await startActivity("forever", "bound");
+  const impatient = runWorker
+    .replace("10 seconds", "1 second").replace("20 seconds", "2 seconds");
+  await using running = await startActivity("forever", "bound", impatient);
   const { worker } = running;
   worker.kill("SIGTERM");
   assertEquals((await worker.status).code, 1);
@@ -100,11 +109,8 @@ Deno.test("worker gives up on an Activity that never ends", async () => {
 });
 
 Deno.test("worker without shutdownForceTime lets a running Activity finish", async () => {
-  const file = join(cwd, "run_worker.ts");
-  const limited = await Deno.readTextFile(file);
-  await Deno.writeTextFile(file, limited.replace(/ *shutdownForce.*\n/, ""));
-  await using running = await startActivity("slow", "unlimited");
-  await Deno.writeTextFile(file, limited);
+  const unlimited = runWorker.replace(/ *shutdownForceTime.*\n/, "");
+  await using running = await startActivity("slow", "unlimited", unlimited);
   const { worker, client } = running;
   worker.kill("SIGTERM");
   assertEquals((await worker.status).code, 0);

@@ -41,7 +41,7 @@ async function replay(...flags: string[]) {
   const command = ["run", "-q", "--no-prompt", "-P=worker", ...flags];
   const output = await run([Deno.execPath(), ...command, "replay.ts"], {
     cwd: project.path,
-    signal: AbortSignal.timeout(30_000),
+    signal: AbortSignal.timeout(120_000),
   });
   // The bundle runs: its code differs from that of the history.
   assertStringIncludes(output, "DeterminismViolationError\n");

@@ -13,6 +13,9 @@ import {
   temporaryFolder,
 } from "./_programs.ts";
 
+// The timers of a gRPC connection outlive a test.
+Deno.test.sanitizer({ ops: false });
+
 const server = await startDevServer();
 const env = { TEMPORAL_ADDRESS: server.address };
 const connection = await Connection.connect({ address: server.address });

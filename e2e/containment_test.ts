@@ -67,6 +67,9 @@ export async function SayHello(name: string): Promise<string> {
   return JSON.stringify(Object.fromEntries(outcomes));
 }`;
 
+// The timers of a gRPC connection outlive a test.
+Deno.test.sanitizer({ ops: false });
+
 const server = await startDevServer();
 const project = await changedProject({
   "activities.ts": activities,
