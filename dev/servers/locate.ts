@@ -15,7 +15,6 @@
  */
 
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { UsageError, UserError } from "../../cli/errors.ts";
@@ -98,11 +97,9 @@ async function digestOf(folder: string): Promise<string> {
   const entries = await Array.fromAsync(Deno.readDir(folder));
   const sums = createHash("sha256");
   for (const name of entries.map(({ name }) => name).sort()) {
-    const sum = createHash("sha256");
-    const options = { highWaterMark: 2 ** 20 };
-    const contents = createReadStream(join(folder, name), options);
-    for await (const chunk of contents) sum.update(chunk);
-    sums.update(`${sum.digest("hex")}  ${name}\n`);
+    const contents = await Deno.readFile(join(folder, name));
+    const sum = createHash("sha256").update(contents).digest("hex");
+    sums.update(`${sum}  ${name}\n`);
   }
   return sums.digest("hex");
 }
