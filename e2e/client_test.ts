@@ -13,8 +13,8 @@ import {
   temporaryFolder,
 } from "./_programs.ts";
 
-// The timers of a gRPC connection outlive a test.
-Deno.test.sanitizer({ ops: false });
+// A gRPC connection keeps timers and sockets from one test to the next.
+Deno.test.sanitizer({ ops: false, resources: false });
 
 const server = await startDevServer();
 const env = { TEMPORAL_ADDRESS: server.address };

@@ -67,8 +67,8 @@ export async function SayHello(name: string): Promise<string> {
   return JSON.stringify(Object.fromEntries(outcomes));
 }`;
 
-// The timers of a gRPC connection outlive a test.
-Deno.test.sanitizer({ ops: false });
+// A gRPC connection keeps timers and sockets from one test to the next.
+Deno.test.sanitizer({ ops: false, resources: false });
 
 const server = await startDevServer();
 const project = await changedProject({
