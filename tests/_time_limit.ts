@@ -14,7 +14,7 @@ import type {
 } from "@temporalio/client";
 import { WorkflowClient } from "@temporalio/client";
 
-const TIME_LIMIT_MS = 10_000;
+const TIME_LIMIT_MS = 30_000;
 
 /** What is reported of an event's attributes. */
 interface Attributes {
@@ -23,7 +23,7 @@ interface Attributes {
 }
 
 /**
- * Terminates each Workflow Execution that is still open after 10 seconds of real
+ * Terminates each Workflow Execution that is still open after 30 seconds of real
  * time. The failure names the last events of its Event History and what it waits for.
  */
 export class TimeLimitPlugin implements ClientPlugin, ConnectionPlugin {

@@ -47,12 +47,19 @@ Deno.test("100 concurrent Workflows each end as their input says", async () => {
     const handle = workflow.getHandle(workflowId);
     if (action === "cancel") await handle.cancel();
     if (action === "terminate") await handle.terminate();
-    const result = await handle.result().catch(() => undefined);
+    let reason: unknown;
+    const result = await handle.result().catch((error) => {
+      reason = error.cause;
+    });
     const { status } = await handle.describe();
     const greeting = statuses[action] === "COMPLETED"
       ? `Hello, ${name}!`
       : undefined;
-    assertEquals([status.name, result], [statuses[action], greeting], name);
+    assertEquals(
+      [status.name, result],
+      [statuses[action], greeting],
+      `${name}: ${reason}`,
+    );
   });
   await worker.runUntil(Promise.all(runs));
 });
