@@ -12,12 +12,13 @@ import {
   disallowedModules,
   moduleMatches,
 } from "@temporalio/worker/lib/workflow/bundler.js";
+import { existsSync, readFileSync } from "node:fs";
 import {
   SourceMap,
   type SourceMapPayload,
   type SourceMapping,
 } from "node:module";
-import { dirname, extname, relative } from "node:path";
+import { dirname, extname, isAbsolute, join, relative } from "node:path";
 import { type Graph, isPackage, readGraph } from "./graph.ts";
 
 /** Webpack's configuration, as the SDK's `webpackConfigHook` gets it. */
@@ -132,11 +133,7 @@ export class DenoResolverPlugin {
         type: "javascript/esm",
       },
       // Deno's graph calls CommonJS modules "esm", too.
-      {
-        test: /\.js$/,
-        descriptionData: { type: "commonjs" },
-        type: "javascript/auto",
-      },
+      { test: isCommonJs, type: "javascript/auto" },
       {
         test: (path) =>
           !!swc && /^(typescript|mts|tsx|jsx)$/i.test(typeOf(path)) &&
@@ -297,6 +294,17 @@ export class DenoResolverPlugin {
       });
     }
   }
+}
+
+/** Whether the nearest `package.json` says that a `.js` file is CommonJS. */
+function isCommonJs(path: string): boolean {
+  if (!isAbsolute(path) || extname(path) !== ".js") return false;
+  let folder = dirname(path);
+  for (; !existsSync(join(folder, "package.json")); folder = dirname(folder)) {
+    if (folder === dirname(folder)) return false;
+  }
+  const text = readFileSync(join(folder, "package.json"), "utf8");
+  return /"type"\s*:\s*"commonjs"/.test(text);
 }
 
 /** A module as a person would name it: the folder is the current one. */

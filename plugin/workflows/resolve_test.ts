@@ -139,6 +139,9 @@ const files: Record<string, string> = {
   "data.json": `{ "default": 1, "name": "data" }`,
   "text.txt": "text",
   "common.cjs": `exports.common = "CommonJS";`,
+  "commonjs/package.json": `{ "type": "commonjs" }`,
+  "commonjs/index.js": `exports.required = require("./required.js");`,
+  "commonjs/required.js": `module.exports = "required";`,
   "folder/index.ts": `export const folder = "folder";`,
   "lazy.ts": `export const lazy = "lazy";`,
   "workflows.ts": `
@@ -149,6 +152,8 @@ const files: Record<string, string> = {
     import { TextEncoder } from "node:util";
     import { common } from "./common.cjs";
     import { folder } from "./folder";
+    import { required } from "./commonjs/index.js";
+    import commonjs from "./commonjs/index.js";
     ${
     Object.keys(modules)
       .map((name, i) => `import * as module${i} from "${name}";`).join("\n")
@@ -178,7 +183,7 @@ const files: Record<string, string> = {
         /^[[/]\\P{Lu}$/iu.test("/A"),
         "Ada 1".replace(/(?<name>\\p{L}+)/u, "$<name>!"),
       ];
-      return { stacks, values: [data, remote, text, lazy, encoded, matches, common, folder] };
+      return { stacks, values: [data, remote, text, lazy, encoded, matches, common, folder, required, commonjs] };
     }
   `,
 };
@@ -278,6 +283,8 @@ Deno.test("Workflow code runs what it imports, with stack traces", async () => {
       [false, false, true, true, "Ada! 1"],
       "CommonJS",
       "folder",
+      "required",
+      { required: "required" },
     ]);
   } finally {
     await environment.teardown();
