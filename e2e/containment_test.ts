@@ -150,7 +150,7 @@ Deno.test("deno.json permits Activities a host in one line", async () => {
   assertEquals(result, "127.0.0.1");
 });
 
-Deno.test("worker rejects permissions for Activities that it does not hold", async () => {
+Deno.test("worker rejects permissions for Activities that it does not have", async () => {
   await using worker = await spawnThatPermits('{ "run": true }');
   assertEquals((await worker.status).code, 1);
   assertEquals(

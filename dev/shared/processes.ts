@@ -110,7 +110,7 @@ export class Program implements AsyncDisposable {
    * @throws {Error} with its whole output, if it ends without that or takes longer
    * than `seconds`
    */
-  async prints(text: string, seconds = 20): Promise<void> {
+  async prints(text: string, seconds = 60): Promise<void> {
     const timeout = AbortSignal.timeout(seconds * 1000);
     const ended = this.status.then(({ code }) => {
       throw new Error(`it ended with code ${code}`);

@@ -8,7 +8,10 @@ import { createRequire } from "node:module";
 const require = createRequire(import.meta.url);
 const here = import.meta.dirname!;
 const project = `${here}/../../..`;
-const bridge = `${project}/node_modules/.deno/@temporalio+core-bridge@1.24.0/` +
+const [, version] = import.meta.resolve("@temporalio/worker")
+  .match(/\+worker@([^/]+)/)!;
+const bridge =
+  `${project}/node_modules/.deno/@temporalio+core-bridge@${version}/` +
   "node_modules/@temporalio/core-bridge/releases/x86_64-unknown-linux-gnu/index.node";
 
 /** Imports what Deno cannot find in the source beforehand. */
