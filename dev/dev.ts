@@ -7,7 +7,7 @@
  * @module
  */
 
-import { join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { abortable, onSignal, runProgram } from "../cli/program.ts";
 import { settingsOptions } from "../cli/settings.ts";
@@ -77,7 +77,19 @@ async function nextChange(): Promise<string | undefined> {
 
 async function firstChange(watcher: Deno.FsWatcher) {
   for await (const { kind, paths } of watcher) {
-    const file = paths.find((path) => code.test(path));
+    const file = paths.find((path) =>
+      code.test(path) || kind === "create" && isFolder(path)
+    );
     if (file && kind !== "access") return file;
+  }
+}
+
+/** Whether it is a folder that is to be watched, too. */
+function isFolder(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory &&
+      !ignoredFolders.test(basename(path));
+  } catch {
+    return false; // It is gone again.
   }
 }

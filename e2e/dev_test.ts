@@ -81,6 +81,17 @@ Deno.test("dev does not restart the Worker after a change of a test", async () =
   assertStringIncludes(dev.stdout, `"${join("plugin", "new.ts")}" has changed`);
 });
 
+Deno.test("dev restarts the Worker after a change in a new folder", async () => {
+  await using dev = spawn("dev", [], { env, cwd: project.path });
+  await dev.prints("Worker is polling");
+  await Deno.mkdir(join(project.path, "later"));
+  await dev.prints('Worker restarts: "later" has changed');
+  await dev.prints("Worker is shutting down");
+  await greet("later"); // by the next Worker
+  await write("later/new.ts", "");
+  await dev.prints(`"${join("later", "new.ts")}" has changed`);
+});
+
 Deno.test("dev lets a running Activity finish on Ctrl-C", async () => {
   await using dev = spawn("dev", [], { env, cwd: project.path });
   await dev.prints("Worker is polling");
