@@ -126,14 +126,13 @@ export class DenoResolverPlugin {
     };
     return [
       // As in Deno, the default import of a CommonJS module is `module.exports`.
+      // Deno's graph calls such modules "esm", too.
       {
         test: (path) =>
           this.#graph?.modules.get(path)?.kind === "esm" &&
-          !/^(cjs|cts)$/i.test(typeOf(path)),
+          !/^(cjs|cts)$/i.test(typeOf(path)) && !isCommonJs(path),
         type: "javascript/esm",
       },
-      // Deno's graph calls CommonJS modules "esm", too.
-      { test: isCommonJs, type: "javascript/auto" },
       {
         test: (path) =>
           !!swc && /^(typescript|mts|tsx|jsx)$/i.test(typeOf(path)) &&
