@@ -26,6 +26,18 @@ for (
       "Usage: deno task start [NAME] [OPTIONS]\n",
     ],
     [
+      "drill",
+      ["--workflows", "many"],
+      2,
+      'Cannot use "many" for "--workflows": use a number that is 0 or greater\n',
+    ],
+    [
+      "start",
+      ["--address", "\x1b[::1"],
+      1,
+      'Cannot use address "\\u001b[::1": write HOST:PORT, such as',
+    ],
+    [
       "start",
       ["--address", "temporal.test"],
       1,
