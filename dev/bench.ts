@@ -6,11 +6,12 @@
  * @module
  */
 
-import { Client, Connection } from "@temporalio/client";
+import type { Client } from "@temporalio/client";
 import { join } from "node:path";
 import { UserError } from "../cli/errors.ts";
 import { abortable, interruption, runProgram } from "../cli/program.ts";
 import { type DevServer, startDevServer } from "./servers/dev_server.ts";
+import { connectClient } from "./shared/client.ts";
 import { isCorrect, Load } from "./shared/load.ts";
 import { type Program, startTask } from "./shared/processes.ts";
 import { changedProject, root } from "./shared/project.ts";
@@ -188,8 +189,8 @@ await runProgram("deno task bench", options, async ({ quick }) => {
   const signal = interruption();
   const runs = quick ? 1 : 3;
   await using server = await startDevServer({ signal });
-  const connection = await Connection.connect({ address: server.address });
-  const bench = new Bench(new Client({ connection }), server, signal);
+  const client = await connectClient(server.address);
+  const bench = new Bench(client, server, signal);
   const { os, arch } = Deno.build;
   const cores = navigator.hardwareConcurrency;
   console.log(
@@ -208,5 +209,5 @@ await runProgram("deno task bench", options, async ({ quick }) => {
   console.log(`\n${formatTable([head, ...rows])}`);
   console.log(`\n${await bench.isolates(runs)}`);
   console.log(`\n${await bench.memory(quick ? 600 : 10_000)}`);
-  await connection.close();
+  await client.connection.close();
 });

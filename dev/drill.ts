@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Client, Connection } from "@temporalio/client";
+import type { Client } from "@temporalio/client";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { readNumber } from "../cli/arguments.ts";
@@ -16,6 +16,7 @@ import {
   hasFreePorts,
   startDevServer,
 } from "./servers/dev_server.ts";
+import { connectClient } from "./shared/client.ts";
 import { type Execution, isCorrect, Load } from "./shared/load.ts";
 import { type Program, startTask, waitFor } from "./shared/processes.ts";
 import { findPort } from "./shared/ports.ts";
@@ -53,10 +54,9 @@ class Deployment implements AsyncDisposable {
   async start(): Promise<Client> {
     await this.startServer();
     await Promise.all([this.addWorker(), this.addWorker()]);
-    const { address } = this.#server!;
-    const connection = await Connection.connect({ address });
-    this.#stack.defer(() => connection.close());
-    return new Client({ connection });
+    const client = await connectClient(this.#server!.address);
+    this.#stack.defer(() => client.connection.close());
+    return client;
   }
 
   async startServer() {

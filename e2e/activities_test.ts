@@ -1,17 +1,14 @@
 /** Activities that are slow, fail, or attempt what they may not do. */
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { Client, Connection } from "@temporalio/client";
 import { join } from "node:path";
+import { connectClient } from "../dev/shared/client.ts";
 import {
   changedProject,
   readProjectFile,
   spawn,
   startDevServer,
 } from "./_programs.ts";
-
-// A gRPC connection keeps timers and sockets from one test to the next.
-Deno.test.sanitizer({ ops: false, resources: false });
 
 const server = await startDevServer();
 const env = { TEMPORAL_ADDRESS: server.address };
@@ -20,8 +17,7 @@ const project = await changedProject({
 });
 const runWorker = await readProjectFile("run_worker.ts");
 const cwd = project.path;
-const connection = await Connection.connect({ address: server.address });
-const { workflow } = new Client({ connection });
+const { connection, workflow } = await connectClient(server.address);
 
 Deno.test.afterAll(async () => {
   await connection.close();

@@ -2,7 +2,6 @@
  * Random input in the Task Queue. `SEED` repeats a run, `LONG=1` makes it longer.
  */
 
-import { Client, Connection } from "@temporalio/client";
 import { assertEquals, assertMatch } from "@std/assert";
 import {
   isLong,
@@ -12,6 +11,7 @@ import {
   randomText,
   seed,
 } from "../dev/shared/random.ts";
+import { connectClient } from "../dev/shared/client.ts";
 import { startDevServer, startWorker, waitFor } from "./_programs.ts";
 
 /** A Workflow to start, as gRPC sends it, and what its history must then say. */
@@ -75,8 +75,9 @@ Deno.test(`worker survives ${count} Workflows with random input (SEED=${seed})`,
   await using server = await startDevServer();
   const { address } = server;
   await using _worker = await startWorker(["--address", address]);
-  const connection = await Connection.connect({ address });
-  const { workflow, workflowService } = new Client({ connection });
+  const { connection, workflow, workflowService } = await connectClient(
+    address,
+  );
   const cases = Array.from(
     { length: count },
     (_, index) => ({ ...makers[index % makers.length](), id: randomText() }),

@@ -1,10 +1,11 @@
 /** The task `start`. */
 
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { Client, Connection } from "@temporalio/client";
 import { formatError } from "../cli/errors.ts";
 import { runWorkflow } from "../run_workflow.ts";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { connectClient } from "../dev/shared/client.ts";
 import {
   output,
   spawn,
@@ -13,13 +14,11 @@ import {
   temporaryFolder,
 } from "./_programs.ts";
 
-// A gRPC connection keeps timers and sockets from one test to the next.
-Deno.test.sanitizer({ ops: false, resources: false });
-
 const server = await startDevServer();
 const env = { TEMPORAL_ADDRESS: server.address };
-const connection = await Connection.connect({ address: server.address });
-const { workflow, workflowService } = new Client({ connection });
+const { connection, workflow, workflowService } = await connectClient(
+  server.address,
+);
 
 Deno.test.afterAll(async () => {
   await connection.close();
@@ -34,6 +33,26 @@ Deno.test("start waits for a Worker, and says how to start one", async () => {
   await using _worker = spawn("worker", [], { env });
   assertEquals((await client.status).code, 0);
   assertEquals(client.stdout, "Result: Hello, Temporal!\n");
+});
+
+Deno.test("start and a NativeConnection outlive the connections that the server closes", async () => {
+  await using server = await startDevServer({
+    config: {
+      "frontend.keepAliveMaxConnectionAge": '"1s"',
+      "frontend.keepAliveMaxConnectionAgeGrace": '"30s"',
+    },
+  });
+  const env = { TEMPORAL_ADDRESS: server.address };
+  await using client = spawn("start", [], { env });
+  await client.prints("No Worker polls");
+  const { connection, workflow } = await connectClient(server.address);
+  for (let call = 0; call < 100; call++) {
+    await workflow.count();
+    await delay(50);
+  }
+  await connection.close();
+  await using _worker = await startWorker([], { env });
+  assertEquals((await client.status).code, 0);
 });
 
 Deno.test("start prints the Web UI's page of the Workflow Execution", async () => {

@@ -3,9 +3,9 @@
  * Activities, and Workflow code that escapes from the SDK's sandbox.
  */
 
-import { Client, Connection } from "@temporalio/client";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
+import { connectClient } from "../dev/shared/client.ts";
 import {
   changedProject,
   output,
@@ -67,9 +67,6 @@ export async function SayHello(name: string): Promise<string> {
   return JSON.stringify(Object.fromEntries(outcomes));
 }`;
 
-// A gRPC connection keeps timers and sockets from one test to the next.
-Deno.test.sanitizer({ ops: false, resources: false });
-
 const server = await startDevServer();
 const project = await changedProject({
   "activities.ts": activities,
@@ -83,8 +80,7 @@ const worker = spawn("worker", [], {
     TEMPORAL_TLS: "false",
   },
 });
-const connection = await Connection.connect({ address: server.address });
-const { workflow } = new Client({ connection });
+const { connection, workflow } = await connectClient(server.address);
 
 Deno.test.beforeAll(async () => {
   await worker.prints("Worker is polling");

@@ -1,8 +1,9 @@
 /** Worker Versioning: which version of a Worker runs a Workflow. */
 
-import { Client, Connection, type WorkflowHandle } from "@temporalio/client";
+import type { Client, WorkflowHandle } from "@temporalio/client";
 import { assertEquals } from "@std/assert";
 import { run } from "../dev/shared/processes.ts";
+import { connectClient } from "../dev/shared/client.ts";
 import {
   changedProject,
   cleanEnv,
@@ -32,9 +33,12 @@ const deploymentName = "hello";
 const ROUTING_COMPLETED = 2;
 
 /** Makes a version the current one, as docs/deploy.md says. */
-async function setCurrentVersion(buildId: string, connection: Connection) {
+async function setCurrentVersion(
+  buildId: string,
+  client: Client,
+  address: string,
+) {
   const command = ["worker", "deployment", "set-current-version", "--yes"];
-  const { address } = connection.options;
   const version = [
     "--deployment-name",
     deploymentName,
@@ -49,7 +53,7 @@ async function setCurrentVersion(buildId: string, connection: Connection) {
       .then(() => true, () => false);
   }, { seconds: 20 });
   await waitFor(`version "${buildId}" to become the current one`, async () => {
-    const { workerDeploymentInfo } = await connection.workflowService
+    const { workerDeploymentInfo } = await client.workflowService
       .describeWorkerDeployment({ namespace: "default", deploymentName });
     return workerDeploymentInfo?.routingConfigUpdateState === ROUTING_COMPLETED;
   }, { seconds: 20 });
@@ -65,8 +69,7 @@ Deno.test("worker runs new Workflows if its version is current, and those that a
   await using server = await startDevServer();
   await using project = await changedProject({ "workflows.ts": workflows });
   const { address } = server;
-  const connection = await Connection.connect({ address });
-  const client = new Client({ connection });
+  const client = await connectClient(address);
 
   const start = async (workflowType: string) => {
     const handle = await client.workflow.start(workflowType, {
@@ -86,7 +89,7 @@ Deno.test("worker runs new Workflows if its version is current, and those that a
   const args = ["--address", address, "--deployment-name", deploymentName];
   const options = { cwd: project.path };
   await using _old = await startWorker([...args, "--build-id", "1"], options);
-  await setCurrentVersion("1", connection);
+  await setCurrentVersion("1", client, address);
   const autoUpgrade = await start("AutoUpgrade");
   const pinned = await start("Pinned");
   assertEquals(await lastBuildId(autoUpgrade), "1");
@@ -94,7 +97,7 @@ Deno.test("worker runs new Workflows if its version is current, and those that a
 
   await using _new = await startWorker([...args, "--build-id", "2"], options);
   assertEquals(await lastBuildId(await start("AutoUpgrade")), "1");
-  await setCurrentVersion("2", connection);
+  await setCurrentVersion("2", client, address);
   assertEquals(await lastBuildId(await start("AutoUpgrade")), "2");
   assertEquals(await lastBuildId(await start("Pinned")), "2");
 
@@ -102,5 +105,5 @@ Deno.test("worker runs new Workflows if its version is current, and those that a
   assertEquals(await lastBuildId(autoUpgrade), "2");
   await finish(pinned);
   assertEquals(await lastBuildId(pinned), "1");
-  await connection.close();
+  await client.connection.close();
 });

@@ -29,6 +29,8 @@ export interface DevServerOptions {
   database?: string;
   /** The Namespace that it has (default: default). */
   namespace?: string;
+  /** Its dynamic configuration: values as JSON. */
+  config?: Record<string, string>;
   /** Gives up to download or start it. */
   signal?: AbortSignal;
 }
@@ -46,11 +48,14 @@ export function hasFreePorts(port: number): boolean {
 export async function startDevServer(
   options: DevServerOptions = {},
 ): Promise<DevServer> {
-  const { database, namespace = "default", signal } = options;
+  const { database, namespace = "default", config = {}, signal } = options;
   const port = options.port ?? findPort(hasFreePorts);
   const cli = await locateServer("dev-server", signal);
   const args = ["--port", `${port}`, "--namespace", namespace];
   if (database) args.push("--db-filename", database);
+  for (const [key, value] of Object.entries(config)) {
+    args.push("--dynamic-config-value", `${key}=${value}`);
+  }
   const program = new Program(
     [cli, "server", "start-dev", "--log-level", "error", ...args],
   );
