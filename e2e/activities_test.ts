@@ -34,18 +34,20 @@ async function startActivity(
   await Deno.writeTextFile(join(cwd, "run_worker.ts"), changedRunWorker);
   const stack = new AsyncDisposableStack();
   // A Task Queue of its own: an Activity of an earlier test may be retried.
-  const queue = ["--task-queue", workflowId];
-  const worker = stack.use(spawn("worker", queue, { env, cwd }));
-  const args = [name, "--workflow-id", workflowId, ...queue];
-  const client = stack.use(spawn("start", args, { env }));
-  await worker.prints("say_hello runs");
-  // Its Activity would be retried on the Worker of the next test.
-  stack.defer(() =>
-    workflow.getHandle(workflowId).terminate().then(() => {}, () => {})
+  const taskQueue = workflowId;
+  const worker = stack.use(
+    spawn("worker", ["--task-queue", taskQueue], { env, cwd }),
   );
+  const handle = await workflow.start("SayHello", {
+    args: [name],
+    taskQueue,
+    workflowId,
+  });
+  stack.defer(() => handle.terminate().then(() => {}, () => {}));
+  await worker.prints("say_hello runs");
   return {
     worker,
-    client,
+    handle,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
@@ -53,15 +55,14 @@ async function startActivity(
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   Deno.test(`worker lets a running Activity finish on ${signal}`, async () => {
     await using running = await startActivity("slow", signal);
-    const { worker, client } = running;
+    const { worker, handle } = running;
     worker.kill(signal);
     await worker.prints(
       "Worker is shutting down, waiting for Activities to finish (1); ",
     );
     assertEquals((await worker.status).code, 0);
     await using _next = spawn("worker", ["--task-queue", signal], { env });
-    assertEquals((await client.status).code, 0);
-    assertEquals(client.stdout, "Result: Hello, slow!\n");
+    assertEquals(await handle.result(), "Hello, slow!");
   });
 }
 
@@ -107,23 +108,28 @@ Deno.test("worker gives up on an Activity that never ends", async () => {
 Deno.test("worker without shutdownForceTime lets a running Activity finish", async () => {
   const unlimited = runWorker.replace(/ *shutdownForceTime.*\n/, "");
   await using running = await startActivity("slow", "unlimited", unlimited);
-  const { worker, client } = running;
+  const { worker, handle } = running;
   worker.kill("SIGTERM");
   assertEquals((await worker.status).code, 0);
   assertEquals(worker.stderr, "");
   await using _next = spawn("worker", ["--task-queue", "unlimited"], { env });
-  assertEquals((await client.status).code, 0);
+  assertEquals(await handle.result(), "Hello, slow!");
 });
 
 Deno.test("start reports a failed and a canceled Workflow in one line", async () => {
   await using running = await startActivity("slow", "c");
-  const fail = ["fail", "--workflow-id", "f", "--task-queue", "c"];
-  await using failing = spawn("start", fail, { env });
-  await workflow.getHandle("c").cancel();
+  const start = (name: string, workflowId: string) => {
+    const args = [name, "--workflow-id", workflowId, "--task-queue", "c"];
+    return spawn("start", args, { env });
+  };
+  await using failing = start("fail", "f");
+  await using canceled = start("slow", "c");
+  await canceled.prints("Attached to Workflow");
+  await running.handle.cancel();
   for (
     const [client, line] of [
       [failing, /\nWorkflow failed: no words left\n$/],
-      [running.client, /\nWorkflow was canceled: .+\n$/],
+      [canceled, /\nWorkflow was canceled: .+\n$/],
     ] as const
   ) {
     assertEquals((await client.status).code, 1);

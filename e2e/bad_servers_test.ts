@@ -101,6 +101,8 @@ for (const program of ["worker", "start"] as const) {
         assertEquals(stderr.slice(0, head.length), head, name);
         assertMatch(stderr.slice(head.length), /^[\x20-\x7e]{1,300}\n$/, name);
 
+        // The others are reported before a signal could matter.
+        if (!isLong && !name.includes("answers nothing")) continue;
         using other = serve(handle);
         await using running = spawn(program, ["--address", other.address]);
         await other.connected;
