@@ -192,8 +192,12 @@ class WorkerReporter implements NativeConnectionPlugin, WorkerPlugin {
 function revokeSecrets() {
   const environment = Deno.env.toObject();
   const { APPDATA, HOME, XDG_CONFIG_HOME } = environment;
-  const paths = [APPDATA, XDG_CONFIG_HOME, `${HOME}/.config`]
-    .map((folder) => `${folder}/temporalio`);
+  const paths = [
+    APPDATA,
+    XDG_CONFIG_HOME,
+    `${HOME}/.config`,
+    `${HOME}/Library/Application Support`,
+  ].map((folder) => `${folder}/temporalio`);
   for (const [variable, value] of Object.entries(environment)) {
     if (!variable.startsWith("TEMPORAL_")) continue;
     Deno.permissions.revokeSync({ name: "env", variable });
