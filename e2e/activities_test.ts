@@ -117,15 +117,14 @@ Deno.test("worker without shutdownForceTime lets a running Activity finish", asy
 });
 
 Deno.test("start reports a failed and a canceled Workflow in one line", async () => {
-  await using running = await startActivity("slow", "c");
-  const start = (name: string, workflowId: string) => {
-    const args = [name, "--workflow-id", workflowId, "--task-queue", "c"];
-    return spawn("start", args, { env });
-  };
-  await using failing = start("fail", "f");
-  await using canceled = start("slow", "c");
-  await canceled.prints("Attached to Workflow");
-  await running.handle.cancel();
+  const queue = ["--task-queue", "failures"];
+  const start = (name: string) =>
+    spawn("start", [name, "--workflow-id", name, ...queue], { env });
+  await using failing = start("fail");
+  await using canceled = start("cancel");
+  await canceled.prints("Started Workflow");
+  await workflow.getHandle("cancel").cancel();
+  await using _worker = spawn("worker", queue, { env, cwd });
   for (
     const [client, line] of [
       [failing, /\nWorkflow failed: no words left\n$/],

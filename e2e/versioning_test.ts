@@ -49,7 +49,8 @@ async function setCurrentVersion(
     const signal = AbortSignal.timeout(10_000);
     const cli = [cleanEnv.TEMPORAL_CLI, ...command, "--address", address];
     // This fails while the Temporal Service does not know the version.
-    return await run([...cli, ...version], { signal })
+    const options = { env: cleanEnv, clearEnv: true, signal };
+    return await run([...cli, ...version], options)
       .then(() => true, () => false);
   }, { seconds: 20 });
   await waitFor(`version "${buildId}" to become the current one`, async () => {

@@ -16,7 +16,7 @@ import { root } from "./project.ts";
  */
 export async function run(
   [program, ...args]: string[],
-  options: { cwd?: string; env?: Record<string, string>; signal: AbortSignal },
+  options: Omit<ProgramOptions, "echo"> & { signal: AbortSignal },
 ): Promise<string> {
   const command = new Deno.Command(program, {
     args,
