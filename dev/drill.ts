@@ -18,7 +18,12 @@ import {
 } from "./servers/dev_server.ts";
 import { connectClient } from "./shared/client.ts";
 import { type Execution, isCorrect, Load } from "./shared/load.ts";
-import { type Program, startTask, waitFor } from "./shared/processes.ts";
+import {
+  ownServerEnv,
+  type Program,
+  startTask,
+  waitFor,
+} from "./shared/processes.ts";
 import { findPort } from "./shared/ports.ts";
 import { changedProject, temporaryFolder } from "./shared/project.ts";
 import { Proxy } from "./shared/proxy.ts";
@@ -76,10 +81,8 @@ class Deployment implements AsyncDisposable {
 
   /** Starts a Worker and waits until it polls. */
   async startWorker(cwd?: string): Promise<Program> {
-    const worker = startTask("worker", ["--address", this.#proxy.address], {
-      cwd,
-      env: { LOG_LEVEL: "ERROR" },
-    });
+    const env = { ...ownServerEnv(this.#proxy.address), LOG_LEVEL: "ERROR" };
+    const worker = startTask("worker", [], { cwd, env, clearEnv: true });
     this.#stack.defer(() => worker.kill("SIGKILL"));
     await worker.prints("Worker is polling", RECOVERY_TIMEOUT_S);
     return worker;

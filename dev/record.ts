@@ -10,7 +10,7 @@ import { UserError } from "../cli/errors.ts";
 import { abortable, interruption, runProgram } from "../cli/program.ts";
 import { startDevServer } from "./servers/dev_server.ts";
 import { locateServer } from "./servers/locate.ts";
-import { run, startTask } from "./shared/processes.ts";
+import { ownServerEnv, run, startTask } from "./shared/processes.ts";
 import { root } from "./shared/project.ts";
 
 const options = {
@@ -27,17 +27,18 @@ await runProgram("deno task record", options, async (args) => {
   );
   const signal = interruption();
   await using server = await startDevServer({ signal });
-  const address = ["--address", server.address];
+  const environment = { env: ownServerEnv(server.address), clearEnv: true };
+  const taskOptions = { ...environment, echo: true };
   const id = ["--workflow-id", workflowId];
-  await using _worker = startTask("worker", address, { echo: true });
-  await using client = startTask("start", [...address, ...id], { echo: true });
+  await using _worker = startTask("worker", [], taskOptions);
+  await using client = startTask("start", id, taskOptions);
   const { success } = await abortable(client.status, signal);
   if (!success) {
     throw new UserError("Cannot record: the Workflow has no result");
   }
   const cli = await locateServer("dev-server", signal);
   const show = [cli, "workflow", "show", "--output", "json"];
-  const history = await run([...show, ...address, ...id], { signal });
+  const history = await run([...show, ...id], { ...environment, signal });
   // The identities of Worker and Client contain this machine's name.
   const neutral = history.replaceAll(/@[^"@]+"/g, '@localhost"');
   await Deno.writeTextFile(join(root, file), neutral);

@@ -146,6 +146,22 @@ export class Program implements AsyncDisposable {
   }
 }
 
+/**
+ * Returns the environment of a task that uses a server of its own: this process's,
+ * without the user's settings for Temporal.
+ */
+export function ownServerEnv(address: string): Record<string, string> {
+  const variables = Object.entries(Deno.env.toObject())
+    .filter(([name]) => !name.startsWith("TEMPORAL_"));
+  return {
+    ...Object.fromEntries(variables),
+    TEMPORAL_ADDRESS: address,
+    // Where no settings are. (On macOS, those in the home folder still apply.)
+    APPDATA: root,
+    XDG_CONFIG_HOME: root,
+  };
+}
+
 /** Starts a task of `deno.json`. */
 export function startTask(
   name: string,
