@@ -22,15 +22,15 @@ export async function runWorker(
       namespace,
       taskQueue,
       workflowsPath: import.meta.resolve("./workflows.ts"),
-      // Workflows run on Deno as on Node.js; Activities in a sandbox of Deno's,
-      // with the permissions "activities" of deno.json
+      // Adapts the SDK to Deno, and runs Activities in a sandbox, which has the
+      // permissions "activities" of deno.json
       plugins: [
         new DenoPlugin({
           activities: import.meta.resolve("./activities.ts"),
           permissions: config.permissions.activities,
         }),
       ],
-      // At Ctrl-C, Activities may finish: they are canceled after 10 seconds
+      // On Ctrl-C, running Activities have 10 seconds to finish
       shutdownGraceTime: "10 seconds",
       shutdownForceTime: "20 seconds",
     });

@@ -89,7 +89,7 @@ Deno.test({
   async fn() {
     const page = await readProjectFile("docs/observability.md");
     const [, telemetry] = page.match(
-      /<!-- telemetry.ts -->\n+```ts\n([^]*?)```/,
+      /`.\/telemetry.ts`:\n\n```ts\n([^]*?)```/,
     )!;
     const changed = async (file: string, before: string, after: string) => {
       const text = await readProjectFile(file);

@@ -43,16 +43,16 @@ function withoutModuleComment(code: string): string {
   return code.replace(/^\/\*\*[^]*?@module\n \*\/\n+/, "");
 }
 
-/** A block of TypeScript, and the comment above it. */
-const block = /<!-- (.+) -->\n+```ts\n([^]*?)```/g;
+/** A block of TypeScript, and the sentence that names its file. */
+const block = /^(Create the file|In) `(\S+)`.*:\n\n```ts\n([^]*?)```/gm;
 
 Deno.test("the README shows each file of the tutorial as a whole", async () => {
   const blocks = findAll(block, [readme])
-    .filter(({ groups: [name] }) => !name.startsWith("append: "));
-  for (const { groups: [file, code] } of blocks) {
+    .filter(({ groups: [verb] }) => verb.startsWith("Create"));
+  for (const { groups: [, file, code] } of blocks) {
     assertEquals(code, withoutModuleComment(await readProjectFile(file)));
   }
-  assertEquals(blocks.map(({ groups: [file] }) => file), [
+  assertEquals(blocks.map(({ groups: [, file] }) => file), [
     "workflows.ts",
     "activities.ts",
     "tests/run_workflow_test.ts",
@@ -73,14 +73,19 @@ Deno.test("the README shows the permissions of Activities as they are", async ()
 
 Deno.test("the solution of the exercise passes its test", async () => {
   const changes: Record<string, string> = {};
-  for (
-    const { groups: [file, code] } of findAll(
-      /<!-- append: (\S+) -->\n+```ts\n([^]*?)```/g,
-      [readme],
-    )
-  ) {
-    changes[file] = `${await readProjectFile(file)}\n${code}`;
+  for (const { groups: [verb, file, code] } of findAll(block, [readme])) {
+    if (verb !== "In") continue;
+    let text = await readProjectFile(file);
+    const declared = [
+      /^import .+ "..\/workflows.ts";$/m,
+      /^const \{[^]*?^\}\);$/m,
+    ];
+    for (const declaration of declared) {
+      if (declaration.test(code)) text = text.replace(declaration, "");
+    }
+    changes[file] = `${text}\n${code}`;
   }
+  assertEquals(Object.keys(changes).length, 3);
   await using project = await changedProject(changes);
   const { stdout, stderr } = await output(
     "test",
