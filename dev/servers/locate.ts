@@ -175,8 +175,12 @@ async function downloadPackage(
     throw new Error(`its SHA-256 is ${digest}, not ${pinned.digest}`);
   }
   const folder = join(cacheFolder(), pinned.folder);
-  await Deno.remove(folder, { recursive: true }).catch(() => {});
-  await Deno.rename(fresh, folder);
+  await Deno.rename(folder, join(scratch, "damaged")).catch(() => {});
+  await Deno.rename(fresh, folder).catch(async (error) => {
+    // Another program may have put the same package there in between.
+    const actual = await digestOf(folder).catch(() => undefined);
+    if (actual !== pinned.digest) throw error;
+  });
   await pinned.prepare?.(folder, signal).catch(() => signal.throwIfAborted());
   return join(folder, pinned.executable);
 }

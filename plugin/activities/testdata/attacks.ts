@@ -195,13 +195,14 @@ const refusal = new RegExp(
 
 /** Tries an attack; returns how it was denied, or that it was not. */
 export async function attack(name: string): Promise<string> {
-  let timer;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   try {
-    const hang = new Promise((_, reject) =>
-      timer = setTimeout(() => reject(new Error("no answer")), 20_000)
+    const hang = new Promise<string>((resolve) =>
+      timer = setTimeout(() => resolve("no answer"), 20_000)
     );
-    const result = await Promise.race([attacks[name](), hang]);
-    return `ALLOWED: ${Deno.inspect(result).slice(0, 60)}`;
+    const allowed = async () =>
+      `ALLOWED: ${Deno.inspect(await attacks[name]()).slice(0, 60)}`;
+    return await Promise.race([allowed(), hang]);
   } catch (error) {
     const [message] = `${(error as Error).message ?? error}`.split("\n");
     return refusal.test(message) ? `denied: ${message}` : `ALLOWED: ${message}`;
