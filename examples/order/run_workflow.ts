@@ -22,7 +22,7 @@ await clientMain(
       const handle = await client.workflow.start(ProcessOrder, {
         args: [{ orderId, item: args.ITEM ?? "a book", cents: 2_000 }],
         taskQueue,
-        // One Workflow Execution for each order, however often this program runs
+        // One open Workflow Execution for each order, however often this program runs
         workflowId: `order-${orderId}`,
         workflowIdConflictPolicy: "USE_EXISTING",
       });
