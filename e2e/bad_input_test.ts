@@ -110,7 +110,7 @@ Deno.test(`worker survives ${count} Workflows with random input (SEED=${seed})`,
           ? JSON.parse(new TextDecoder().decode(result.payloads![0].data!))
           : failure?.message!;
         return actual !== undefined;
-      }, { seconds: 20 });
+      }, { seconds: 60 });
       assertMatch(actual!, outcome, `${type} has "${actual}"`);
     }
   };

@@ -35,24 +35,16 @@ Deno.test("start waits for a Worker, and says how to start one", async () => {
   assertEquals(client.stdout, "Result: Hello, Temporal!\n");
 });
 
-Deno.test("start and a NativeConnection outlive the connections that the server closes", async () => {
+Deno.test("a NativeConnection outlives the connections that the server closes", async () => {
   await using server = await startDevServer({
-    config: {
-      "frontend.keepAliveMaxConnectionAge": '"1s"',
-      "frontend.keepAliveMaxConnectionAgeGrace": '"30s"',
-    },
+    config: { "frontend.keepAliveMaxConnectionAge": '"1s"' },
   });
-  const env = { TEMPORAL_ADDRESS: server.address };
-  await using client = spawn("start", [], { env });
-  await client.prints("No Worker polls");
   const { connection, workflow } = await connectClient(server.address);
   for (let call = 0; call < 100; call++) {
     await workflow.count();
     await delay(50);
   }
   await connection.close();
-  await using _worker = await startWorker([], { env });
-  assertEquals((await client.status).code, 0);
 });
 
 Deno.test("start prints the Web UI's page of the Workflow Execution", async () => {

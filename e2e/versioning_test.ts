@@ -52,12 +52,12 @@ async function setCurrentVersion(
     const options = { env: cleanEnv, clearEnv: true, signal };
     return await run([...cli, ...version], options)
       .then(() => true, () => false);
-  }, { seconds: 20 });
+  }, { seconds: 60 });
   await waitFor(`version "${buildId}" to become the current one`, async () => {
     const { workerDeploymentInfo } = await client.workflowService
       .describeWorkerDeployment({ namespace: "default", deploymentName });
     return workerDeploymentInfo?.routingConfigUpdateState === ROUTING_COMPLETED;
-  }, { seconds: 20 });
+  }, { seconds: 60 });
 }
 
 /** Returns the build id of the Worker that ran the last Workflow Task. */
@@ -79,7 +79,7 @@ Deno.test("worker runs new Workflows if its version is current, and those that a
     });
     await waitFor(`a Worker to run "${workflowType}"`, async () => {
       return Boolean(await lastBuildId(handle));
-    }, { seconds: 20 });
+    }, { seconds: 60 });
     return handle;
   };
   const finish = async (handle: WorkflowHandle) => {
