@@ -13,7 +13,11 @@ import { abortable, interruption, runProgram } from "../cli/program.ts";
 import { type DevServer, startDevServer } from "./servers/dev_server.ts";
 import { connectClient } from "./shared/client.ts";
 import { isCorrect, Load } from "./shared/load.ts";
-import { ownServerEnv, type Program, startTask } from "./shared/processes.ts";
+import {
+  ownServerOptions,
+  type Program,
+  startTask,
+} from "./shared/processes.ts";
 import { changedProject, root } from "./shared/project.ts";
 import { formatTable, median } from "./shared/table.ts";
 
@@ -45,8 +49,8 @@ class Bench {
   /** Starts a Worker of the project in a folder, and waits until it polls. */
   async #startWorker(cwd = root): Promise<Program> {
     this.#signal.throwIfAborted();
-    const env = ownServerEnv(this.#server.address);
-    const worker = startTask("worker", [], { cwd, env, clearEnv: true });
+    const ownServer = ownServerOptions(this.#server.address);
+    const worker = startTask("worker", [], { cwd, ...ownServer });
     await worker.prints("Worker is polling");
     return worker;
   }

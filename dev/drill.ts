@@ -19,7 +19,7 @@ import {
 import { connectClient } from "./shared/client.ts";
 import { type Execution, isCorrect, Load } from "./shared/load.ts";
 import {
-  ownServerEnv,
+  ownServerOptions,
   type Program,
   startTask,
   waitFor,
@@ -81,8 +81,9 @@ class Deployment implements AsyncDisposable {
 
   /** Starts a Worker and waits until it polls. */
   async startWorker(cwd?: string): Promise<Program> {
-    const env = { ...ownServerEnv(this.#proxy.address), LOG_LEVEL: "ERROR" };
-    const worker = startTask("worker", [], { cwd, env, clearEnv: true });
+    const ownServer = ownServerOptions(this.#proxy.address);
+    ownServer.env.LOG_LEVEL = "ERROR";
+    const worker = startTask("worker", [], { cwd, ...ownServer });
     this.#stack.defer(() => worker.kill("SIGKILL"));
     await worker.prints("Worker is polling", RECOVERY_TIMEOUT_S);
     return worker;

@@ -10,7 +10,7 @@ import { UserError } from "../cli/errors.ts";
 import { abortable, interruption, runProgram } from "../cli/program.ts";
 import { startDevServer } from "./servers/dev_server.ts";
 import { locateServer } from "./servers/locate.ts";
-import { ownServerEnv, run, startTask } from "./shared/processes.ts";
+import { ownServerOptions, run, startTask } from "./shared/processes.ts";
 import { root } from "./shared/project.ts";
 
 const options = {
@@ -27,7 +27,7 @@ await runProgram("deno task record", options, async (args) => {
   );
   const signal = interruption();
   await using server = await startDevServer({ signal });
-  const environment = { env: ownServerEnv(server.address), clearEnv: true };
+  const environment = ownServerOptions(server.address);
   const taskOptions = { ...environment, echo: true };
   const id = ["--workflow-id", workflowId];
   await using _worker = startTask("worker", [], taskOptions);

@@ -147,19 +147,20 @@ export class Program implements AsyncDisposable {
 }
 
 /**
- * Returns the environment of a task that uses a server of its own: this process's,
- * without the user's settings for Temporal.
+ * Returns the options of a task that uses a server of its own: its environment is
+ * this process's, without the user's settings for Temporal.
  */
-export function ownServerEnv(address: string): Record<string, string> {
+export function ownServerOptions(address: string) {
   const variables = Object.entries(Deno.env.toObject())
     .filter(([name]) => !name.startsWith("TEMPORAL_"));
-  return {
+  const env: Record<string, string> = {
     ...Object.fromEntries(variables),
     TEMPORAL_ADDRESS: address,
     // Where no settings are. (On macOS, those in the home folder still apply.)
     APPDATA: root,
     XDG_CONFIG_HOME: root,
   };
+  return { env, clearEnv: true };
 }
 
 /** Starts a task of `deno.json`. */

@@ -193,7 +193,7 @@ const refusal = new RegExp(
   ].join("|"),
 );
 
-/** Tries an attack; returns how it was denied, or that it was not. */
+/** Tries an attack; returns how it was denied, that it was not, or "no answer". */
 export async function attack(name: string): Promise<string> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
