@@ -11,7 +11,7 @@ import {
   type Options,
   readArguments,
 } from "./arguments.ts";
-import { escapeControls, formatError, UsageError } from "./errors.ts";
+import { escapeControls, UsageError, UserError } from "./errors.ts";
 
 /** Why a program ends early: Ctrl-C or another signal. */
 export class Interrupted extends Error {
@@ -38,7 +38,11 @@ export async function runProgram<O extends Options>(
     Deno.exit(0);
   } catch (error) {
     if (error instanceof Interrupted) Deno.exit(error.exitCode);
-    printError(formatError(error) ?? Deno.inspect(error));
+    const message = error instanceof UserError
+      ? error.message
+      // Not imported sooner: most programs of dev/ never load the SDK.
+      : (await import("./format_error.ts")).formatError(error);
+    printError(message ?? Deno.inspect(error));
     if (error instanceof UsageError) console.error(describeUsage(command, all));
     Deno.exit(error instanceof UsageError ? 2 : 1);
   }

@@ -1,7 +1,7 @@
 /** The task `start`. */
 
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { formatError } from "../cli/errors.ts";
+import { formatError } from "../cli/format_error.ts";
 import { runWorkflow } from "../run_workflow.ts";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
