@@ -10,7 +10,7 @@ import config from "../deno.json" with { type: "json" };
 import { delimiter, dirname } from "node:path";
 import { locateServer } from "../dev/servers/locate.ts";
 import {
-  type Program,
+  Program,
   type ProgramOptions,
   run,
   startTask,
@@ -18,7 +18,8 @@ import {
 import { root, temporaryFolder } from "../dev/shared/project.ts";
 
 export { startDevServer } from "../dev/servers/dev_server.ts";
-export { Program, waitFor } from "../dev/shared/processes.ts";
+export { Program };
+export { waitFor } from "../dev/shared/processes.ts";
 export {
   changedProject,
   root,
@@ -79,6 +80,24 @@ export async function startWorker(
   const worker = spawn("worker", args, options);
   await worker.prints("Worker is polling");
   return worker;
+}
+
+/**
+ * Runs a file of `tests/` in a copy of the project, as the task `test` does, but
+ * without a check of types, which takes longer than the tests.
+ */
+export async function runTest(
+  file: string,
+  cwd: string,
+  ...args: string[]
+): Promise<string> {
+  const flags = ["--no-check", "--no-prompt", "--cached-only", "-P"];
+  await using program = new Program(
+    [Deno.execPath(), "test", ...flags, file, "--", ...args],
+    { cwd, env: cleanEnv, clearEnv: true },
+  );
+  await program.status;
+  return program.stdout + program.stderr;
 }
 
 /** Reads a file of the project. */

@@ -1,8 +1,12 @@
-/** Activities that are slow, fail, or attempt what they may not do. */
+/**
+ * Activities that are slow, fail, or attempt what they may not do. `SEED` repeats a
+ * run, `LONG=1` lengthens it.
+ */
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
 import { connectClient } from "../dev/shared/client.ts";
+import { isLong, randomOf, seed } from "../dev/shared/random.ts";
 import {
   changedProject,
   readProjectFile,
@@ -67,8 +71,9 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 }
 
 // A process manager may signal the whole group, and "deno task" passes it on, too.
-for (const milliseconds of [5, 50, 300]) {
-  Deno.test(`worker takes two SIGTERMs ${milliseconds} ms apart for one`, async () => {
+const gaps = [5, 50, 300];
+for (const milliseconds of isLong ? gaps : [randomOf(gaps)]) {
+  Deno.test(`worker takes two SIGTERMs ${milliseconds} ms apart for one (SEED=${seed})`, async () => {
     await using running = await startActivity("slow", `${milliseconds} ms`);
     const { worker } = running;
     worker.kill("SIGTERM");

@@ -8,9 +8,9 @@ import { join } from "node:path";
 import { connectClient } from "../dev/shared/client.ts";
 import {
   changedProject,
-  output,
   type Program,
   readProjectFile,
+  runTest,
   spawn,
   startDevServer,
 } from "./_programs.ts";
@@ -211,12 +211,16 @@ Deno.test("a mock in a test can do what the permissions of the tests list, and n
         await attacks;
       });`,
   );
-  const args = ["tests/attacks_test.ts", "--workflow-environment", "local"];
-  const { stdout, stderr } = await output("test", args, { cwd: project.path });
-  const outcomes: [string, string][] = stdout.split("\n")
+  const environment = ["--workflow-environment", "local"];
+  const printed = await runTest(
+    "tests/attacks_test.ts",
+    project.path,
+    ...environment,
+  );
+  const outcomes: [string, string][] = printed.split("\n")
     .filter((line) => line.startsWith("ATTACK "))
     .map((line) => JSON.parse(line.slice("ATTACK ".length)));
-  assertEquals(outcomes.length > 70, true, stdout + stderr);
+  assertEquals(outcomes.length > 70, true, printed);
   const permitted = outcomes
     .filter(([, outcome]) => outcome.startsWith("ALLOWED"))
     .map(([name]) => name);

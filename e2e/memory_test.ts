@@ -41,5 +41,6 @@ Deno.test("a Worker whose code fills the memory ends, and the next one goes on",
     assertEquals((await client.status).code, 0);
     assertEquals(client.stdout, `Result: Hello, ${name}!\n`);
   };
-  await Promise.all(["Activity", "Workflow"].map(fillMemory));
+  await fillMemory("Activity");
+  await fillMemory("Workflow");
 });
