@@ -12,6 +12,7 @@ import {
 import {
   assertEquals,
   assertInstanceOf,
+  assertLess,
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
@@ -20,11 +21,14 @@ import {
   createWorker,
   environment,
   executeSayHello,
+  skipsTime,
   startSayHello,
   useEnvironment,
 } from "./_environment.ts";
 
 useEnvironment();
+
+const HOUR_MS = 3_600_000;
 
 /** Ends `SayHello` while its Activity waits, and returns the Client's error. */
 async function endWhileWaiting(
@@ -54,6 +58,24 @@ Deno.test("an Activity that fails is retried until it succeeds", async () => {
   };
   assertEquals(await executeSayHello({ say_hello }), "Hello at last, World!");
   assertEquals(attempts, [1, 2, 3]);
+});
+
+Deno.test({
+  name: "three retries an hour apart take seconds",
+  ignore: !skipsTime,
+  async fn() {
+    const times: number[] = [];
+    const say_hello = async (name: string) => {
+      times.push(await environment.currentTimeMs());
+      if (Context.current().info.attempt > 3) return `Hello at last, ${name}!`;
+      throw ApplicationFailure.create({ nextRetryDelay: "1 hour" });
+    };
+    const begin = Date.now();
+    assertEquals(await executeSayHello({ say_hello }), "Hello at last, World!");
+    const hours = times.map((time) => Math.floor((time - times[0]) / HOUR_MS));
+    assertEquals(hours, [0, 1, 2, 3]);
+    assertLess(Date.now() - begin, 10_000);
+  },
 });
 
 Deno.test("an Activity that exceeds its Start-To-Close Timeout is retried", async () => {
