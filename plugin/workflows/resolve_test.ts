@@ -1,17 +1,25 @@
 /**
  * Workflow code imports what any Deno module may.
  *
- * A process of its own bundles a project in a temporary folder, with a cache of
+ * A process of its own bundles what is in a temporary folder, with a cache of
  * Deno's and a JSR registry made for it, so that the tests leave nothing behind.
  *
  * @module
  */
 
 import { TestWorkflowEnvironment } from "@temporalio/testing";
-import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
+import {
+  type BundleOptions,
+  DefaultLogger,
+  Runtime,
+  Worker,
+} from "@temporalio/worker";
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
 import config from "../../deno.json" with { type: "json" };
 import type { Result } from "./testdata/bundle.ts";
 
@@ -188,6 +196,39 @@ const files: Record<string, string> = {
   `,
 };
 
+/** Starts a process that bundles, with these permissions. */
+function startBundler(...permissions: string[]) {
+  const root = join(import.meta.dirname!, "..", "..");
+  const bundler = spawn("deno", [
+    ...["run", "-q", "--no-prompt", "--no-check", ...permissions],
+    `--config=${join(root, "deno.json")}`,
+    join(import.meta.dirname!, "testdata", "bundle.ts"),
+  ], {
+    cwd: folder,
+    env: {
+      ...Deno.env.toObject(),
+      DENO_DIR: join(folder, ".deno"),
+      JSR_URL: origin,
+    },
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const results = createInterface(bundler.stdout)[Symbol.asyncIterator]();
+  return {
+    async bundle(options: BundleOptions): Promise<Result> {
+      bundler.stdin.write(`${JSON.stringify(options)}\n`);
+      const { done, value } = await results.next();
+      if (done) throw new Error("The process that bundles has ended");
+      return JSON.parse(value);
+    },
+    async stop() {
+      bundler.stdin.end();
+      await once(bundler, "exit");
+    },
+  };
+}
+
+let bundlers: Record<"run" | "deny-run", ReturnType<typeof startBundler>>;
+
 Deno.test.beforeAll(async () => {
   const info = await new Deno.Command("deno", {
     args: ["info", "--json"],
@@ -195,9 +236,14 @@ Deno.test.beforeAll(async () => {
   const { npmCache } = JSON.parse(new TextDecoder().decode(info.stdout));
   await Deno.mkdir(join(folder, ".deno"));
   await Deno.symlink(npmCache, join(folder, ".deno", "npm"));
+  bundlers = {
+    "run": startBundler("-A"),
+    "deny-run": startBundler("-A", "--deny-run"),
+  };
 });
 
 Deno.test.afterAll(async () => {
+  await Promise.all(Object.values(bundlers).map((bundler) => bundler.stop()));
   await server.shutdown();
   await Deno.remove(folder, { recursive: true });
 });
@@ -205,9 +251,9 @@ Deno.test.afterAll(async () => {
 /** Writes files into the project, and bundles `workflows.ts` or another. */
 async function bundle(
   files: Record<string, string>,
-  { workflowsPath = "workflows.ts", permissions = ["-A"], ...options }: {
+  { workflowsPath = "workflows.ts", permission = "run", ...options }: {
     workflowsPath?: string;
-    permissions?: string[];
+    permission?: keyof typeof bundlers;
     ignoreModules?: string[];
   } = {},
 ): Promise<Result> {
@@ -216,24 +262,8 @@ async function bundle(
     await Deno.mkdir(dirname(path), { recursive: true });
     await Deno.writeTextFile(path, text);
   }
-  const root = join(import.meta.dirname!, "..", "..");
-  const { stdout, stderr } = await new Deno.Command("deno", {
-    args: [
-      ...["run", "-q", "--no-prompt", "--no-check"],
-      ...permissions,
-      `--config=${join(root, "deno.json")}`,
-      join(import.meta.dirname!, "testdata", "bundle.ts"),
-      JSON.stringify({
-        workflowsPath: join(folder, workflowsPath),
-        ...options,
-      }),
-    ],
-    cwd: folder,
-    env: { DENO_DIR: join(folder, ".deno"), JSR_URL: origin },
-  }).output();
-  const decoder = new TextDecoder();
-  if (stdout.length === 0) throw new Error(decoder.decode(stderr));
-  return JSON.parse(decoder.decode(stdout));
+  const request = { workflowsPath: join(folder, workflowsPath), ...options };
+  return await bundlers[permission].bundle(request);
 }
 
 /** Bundles a module that may not be bundled, and returns why. */
@@ -380,14 +410,14 @@ Deno.test("what webpack cannot parse is refused with its line", async () => {
 });
 
 Deno.test("without the permission to run Deno, webpack resolves", async () => {
-  const permissions = ["-A", "--deny-run"];
+  const permission = "deny-run";
   const relative = `import { sleep } from "@temporalio/workflow";
     import { fail } from "./relative.ts"; import "./relative.tsx"; sleep; fail;`;
-  assertEquals(await refusal(relative, { permissions }), []);
+  assertEquals(await refusal(relative, { permission }), []);
   const text =
     `import "npm:ms@3.0.0-canary.1"; import "alias"; import "mapped";`;
   assertEquals(
-    await refusal(text, { permissions }),
+    await refusal(text, { permission }),
     ["alias", "mapped", "npm:ms@3.0.0-canary.1"].map((specifier) =>
       `Cannot resolve "${specifier}": allow "run" for "deno", imported by refused.ts`
     ),

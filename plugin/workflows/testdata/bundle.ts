@@ -1,6 +1,7 @@
 /**
  * Bundles Workflow code in a process of its own, whose environment and permissions
- * a test can choose: `bundle.ts '{ "workflowsPath": … }'` prints the result.
+ * a test can choose: for each line of stdin, which holds the bundler's options, it
+ * prints a line with the result.
  *
  * @module
  */
@@ -10,6 +11,8 @@ import {
   bundleWorkflowCode,
   DefaultLogger,
 } from "@temporalio/worker";
+import process from "node:process";
+import { createInterface } from "node:readline";
 import { DenoPlugin } from "../../mod.ts";
 
 /** What becomes of one bundle. */
@@ -44,5 +47,7 @@ async function bundle(options: BundleOptions): Promise<Result> {
 }
 
 if (import.meta.main) {
-  console.log(JSON.stringify(await bundle(JSON.parse(Deno.args[0]))));
+  for await (const line of createInterface(process.stdin)) {
+    console.log(JSON.stringify(await bundle(JSON.parse(line))));
+  }
 }
