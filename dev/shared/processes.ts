@@ -58,7 +58,8 @@ export interface ProgramOptions {
 
 /**
  * A program that runs in the background, in a process group of its own, which a
- * terminal's Ctrl-C does not reach. Disposing of it stops it.
+ * terminal's Ctrl-C does not reach. Disposing of it stops it; on Unix, so does the
+ * end of this process.
  */
 export class Program implements AsyncDisposable {
   /** What it has printed on stdout so far. */
@@ -87,11 +88,16 @@ export class Program implements AsyncDisposable {
       stderr: "piped",
     }).spawn();
     this.pid = this.#process.pid;
+    const isUnix = Deno.build.os !== "windows";
+    const guard = isUnix ? startGuard(this.pid) : undefined;
     this.status = Promise.all([
       this.#process.status,
       this.#collect("stdout", echo),
       this.#collect("stderr", echo),
-    ]).then(([status]) => status);
+    ]).then(async ([status]) => {
+      await guard?.stop();
+      return status;
+    });
   }
 
   async #collect(stream: "stdout" | "stderr", echo = false) {
@@ -144,6 +150,27 @@ export class Program implements AsyncDisposable {
     await this.status;
     clearTimeout(timer);
   }
+}
+
+/**
+ * Starts a process that kills a process group when this process ends: if it is
+ * interrupted, `deno test` disposes of nothing.
+ */
+function startGuard(group: number) {
+  // It reads to the end of its input, which is open as long as this process runs.
+  const guard = new Deno.Command("sh", {
+    args: ["-c", `read _; kill -KILL -${group}`],
+    detached: true,
+    stdin: "piped",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  return {
+    async stop() {
+      guard.kill("SIGKILL");
+      await Promise.all([guard.stdin.close(), guard.status]);
+    },
+  };
 }
 
 /**
