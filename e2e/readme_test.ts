@@ -156,6 +156,14 @@ Deno.test("each task and file that is named exists", async () => {
   }
 });
 
+Deno.test("each command that adds a package of Temporal's names the SDK's version", () => {
+  const version = config.imports["@temporalio/worker"].split("@").at(-1);
+  const named = findAll(/npm:@temporalio\/[\w-]+@(\S+)/g);
+  for (const { path, groups: [number] } of named) {
+    assertEquals(number, version, path);
+  }
+});
+
 Deno.test("each environment variable that is named is one that programs may read", () => {
   const readable = [
     ...config.permissions.worker.env.allow,
