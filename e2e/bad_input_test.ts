@@ -2,6 +2,7 @@
  * Random input in the Task Queue. `SEED` repeats a run, `LONG=1` makes it longer.
  */
 
+import { msToTs } from "@temporalio/common/lib/time.js";
 import { assertEquals, assertMatch } from "@std/assert";
 import {
   isLong,
@@ -93,6 +94,9 @@ Deno.test(`worker survives ${count} Workflows with random input (SEED=${seed})`,
         workflowType: { name: type },
         taskQueue: { name: "hello-task-queue" },
         input: { payloads },
+        // Only the failure of the first attempt is in the Event History: on a busy
+        // machine, that must not be a timeout.
+        workflowTaskTimeout: msToTs("1 minute"),
       });
       const handle = workflow.getHandle(workflowId);
       let actual: string | undefined;

@@ -30,7 +30,7 @@ Deno.test("start waits for a Worker, and says how to start one", async () => {
   await client.prints(
     'No Worker polls "hello-task-queue": start one with "deno task worker',
   );
-  await using _worker = spawn("worker", [], { env });
+  await using _worker = await startWorker([], { env });
   assertEquals((await client.status).code, 0);
   assertEquals(client.stdout, "Result: Hello, Temporal!\n");
 });
@@ -103,7 +103,7 @@ Deno.test("start attaches to a Workflow Execution that is running", async () => 
   await second.prints(
     'Attached to Workflow "shared", which is already running, so your argument is not used',
   );
-  await using _worker = spawn("worker", [], { env });
+  await using _worker = await startWorker([], { env });
   assertEquals((await first.status).code, 0);
   assertEquals((await second.status).code, 0);
   assertEquals(second.stdout, "Result: Hello, First!\n");
@@ -119,7 +119,7 @@ Deno.test("start leaves the Workflow running on Ctrl-C, and waits for it again",
     client.stderr,
     'Workflow "again" is still running; run the same command to wait for it again\n',
   );
-  await using _worker = spawn("worker", [], { env });
+  await using _worker = await startWorker([], { env });
   const { code, stdout } = await output("start", args, { env });
   assertEquals([code, stdout], [0, "Result: Hello, Again!\n"]);
 });

@@ -14,6 +14,7 @@ import {
   root,
   spawn,
   startDevServer,
+  startWorker,
 } from "./_programs.ts";
 
 const docs = Array.from(
@@ -114,10 +115,10 @@ Deno.test('the part "Break it" prints what it says', async () => {
     "activities.ts": activities.replace(/return .*/, change),
   });
   {
-    await using _worker = spawn("worker", [], { env, cwd: project.path });
+    await using _worker = await startWorker([], { env, cwd: project.path });
     await client.prints(failing);
   }
-  await using _worker = spawn("worker", [], { env });
+  await using _worker = await startWorker([], { env });
   assertEquals((await client.status).code, 0);
   assertEquals(client.stdout, "Result: Hello, Temporal!\n");
 });

@@ -25,6 +25,7 @@ Runtime.install({
     warn: silent,
     error: silent,
   },
+  telemetryOptions: { logging: { filter: { core: "ERROR", other: "ERROR" } } },
 });
 
 let environment: TestWorkflowEnvironment;
@@ -51,7 +52,7 @@ Deno.test.beforeAll(async () => {
 Deno.test.afterAll(async () => {
   for (const { worker } of workers) worker.shutdown();
   await Promise.all(workers.map(({ run }) => run));
-  sandbox.close();
+  sandbox?.close();
   await environment.teardown();
 });
 

@@ -283,7 +283,12 @@ async function refusal(
 Deno.test("Workflow code runs what it imports, with stack traces", async () => {
   const { code, errors } = await bundle(files);
   assertEquals(errors, []);
-  Runtime.install({ logger: new DefaultLogger("ERROR", () => {}) });
+  Runtime.install({
+    logger: new DefaultLogger("ERROR", () => {}),
+    telemetryOptions: {
+      logging: { filter: { core: "ERROR", other: "ERROR" } },
+    },
+  });
   const path = Deno.env.get("TEMPORAL_TEST_SERVER")!;
   const environment = await TestWorkflowEnvironment.createTimeSkipping({
     server: { executable: { type: "existing-path", path } },
