@@ -4,7 +4,7 @@
  */
 
 import { Client, WorkflowFailedError } from "@temporalio/client";
-import { TestWorkflowEnvironment } from "@temporalio/testing";
+import type { TestWorkflowEnvironment } from "@temporalio/testing";
 import {
   type BundlerPlugin,
   bundleWorkflowCode,
@@ -20,6 +20,7 @@ import { pathToFileURL } from "node:url";
 import { cacheFolder } from "./workflows/bundle_cache.ts";
 import { DenoPlugin, DenoPluginError } from "./mod.ts";
 import { codec } from "./testdata/codec.ts";
+import { createEnvironment } from "./testdata/environment.ts";
 import { Greeting } from "./testdata/greeting.ts";
 
 const logged: string[] = [];
@@ -34,7 +35,6 @@ const payloadConverterPath = join(testdata, "payload_converter.ts");
 const failureConverterPath = join(testdata, "failure_converter.ts");
 const interceptorModule = join(testdata, "interceptors.ts");
 const importsOs = join(testdata, "imports_os.ts");
-const path = Deno.env.get("TEMPORAL_TEST_SERVER")!;
 
 let environment: TestWorkflowEnvironment;
 
@@ -45,10 +45,7 @@ Deno.test.beforeAll(async () => {
       await Deno.remove(file);
     }
   }
-  environment = await TestWorkflowEnvironment.createTimeSkipping({
-    server: { executable: { type: "existing-path", path } },
-    plugins: [new DenoPlugin()],
-  });
+  environment = await createEnvironment({ plugins: [new DenoPlugin()] });
 });
 
 Deno.test.afterAll(async () => {

@@ -2,7 +2,7 @@
 
 import { Client } from "@temporalio/client";
 import type { ActivityOptions, PayloadCodec } from "@temporalio/common";
-import { TestWorkflowEnvironment } from "@temporalio/testing";
+import type { TestWorkflowEnvironment } from "@temporalio/testing";
 import {
   bundleWorkflowCode,
   Runtime,
@@ -11,6 +11,7 @@ import {
 } from "@temporalio/worker";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { codec } from "../testdata/codec.ts";
+import { createEnvironment } from "../testdata/environment.ts";
 import { ActivitySandbox } from "./sandbox.ts";
 import * as outside from "./testdata/activities.ts";
 import type { runActivity } from "./testdata/workflows.ts";
@@ -34,10 +35,7 @@ let workflowBundle: WorkerOptions["workflowBundle"];
 const workers: { run: Promise<void>; worker: Worker }[] = [];
 
 Deno.test.beforeAll(async () => {
-  const path = Deno.env.get("TEMPORAL_TEST_SERVER")!;
-  environment = await TestWorkflowEnvironment.createTimeSkipping({
-    server: { executable: { type: "existing-path", path } },
-  });
+  environment = await createEnvironment();
   workflowBundle = await bundleWorkflowCode({
     workflowsPath: `${import.meta.dirname}/testdata/workflows.ts`,
   });
@@ -53,7 +51,7 @@ Deno.test.afterAll(async () => {
   for (const { worker } of workers) worker.shutdown();
   await Promise.all(workers.map(({ run }) => run));
   sandbox?.close();
-  await environment.teardown();
+  await environment?.teardown();
 });
 
 async function startWorker(taskQueue: string, activities: object) {

@@ -7,7 +7,6 @@
  * @module
  */
 
-import { TestWorkflowEnvironment } from "@temporalio/testing";
 import {
   type BundleOptions,
   DefaultLogger,
@@ -21,6 +20,7 @@ import { once } from "node:events";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import config from "../../deno.json" with { type: "json" };
+import { createEnvironment } from "../testdata/environment.ts";
 import type { Result } from "./testdata/bundle.ts";
 
 /** A module whose function fails in line 5, or in the same line of JavaScript. */
@@ -289,10 +289,7 @@ Deno.test("Workflow code runs what it imports, with stack traces", async () => {
       logging: { filter: { core: "ERROR", other: "ERROR" } },
     },
   });
-  const path = Deno.env.get("TEMPORAL_TEST_SERVER")!;
-  const environment = await TestWorkflowEnvironment.createTimeSkipping({
-    server: { executable: { type: "existing-path", path } },
-  });
+  const environment = await createEnvironment();
   try {
     const worker = await Worker.create({
       connection: environment.nativeConnection,

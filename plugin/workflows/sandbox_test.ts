@@ -12,7 +12,7 @@ import {
   WorkflowFailedError,
   type WorkflowHandle,
 } from "@temporalio/client";
-import { TestWorkflowEnvironment } from "@temporalio/testing";
+import type { TestWorkflowEnvironment } from "@temporalio/testing";
 import {
   bundleWorkflowCode,
   DefaultLogger,
@@ -26,6 +26,7 @@ import {
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "node:path";
 import { DenoPlugin } from "../mod.ts";
+import { createEnvironment } from "../testdata/environment.ts";
 import { readLocalTimes } from "./testdata/local_times.ts";
 import type * as workflows from "./testdata/workflows.ts";
 
@@ -51,10 +52,7 @@ let environment: TestWorkflowEnvironment;
 let client: Client;
 
 Deno.test.beforeAll(async () => {
-  const path = Deno.env.get("TEMPORAL_TEST_SERVER")!;
-  environment = await TestWorkflowEnvironment.createTimeSkipping({
-    server: { executable: { type: "existing-path", path } },
-  });
+  environment = await createEnvironment();
   // A Client of its own: the environment's would skip time.
   client = new Client({ connection: environment.connection });
 });
