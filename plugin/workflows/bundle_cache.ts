@@ -1,7 +1,7 @@
 /**
- * The cache of Workflow bundles. Bundling takes about a second, most of a Worker's
- * start; reading a bundle from the cache and checking that nothing changed takes
- * some 20 milliseconds.
+ * The cache of Workflow bundles. Bundling takes over a second, most of a Worker's
+ * start; reading a bundle from the cache and checking that nothing has changed
+ * takes less than a tenth of one.
  *
  * @module
  */
