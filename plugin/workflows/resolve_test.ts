@@ -1,7 +1,7 @@
 /**
  * Workflow code imports what any Deno module may.
  *
- * A process of its own bundles what is in a temporary folder, with a cache of
+ * Processes of their own bundle a project in a temporary folder, with a cache of
  * Deno's and a JSR registry made for it, so that the tests leave nothing behind.
  *
  * @module
@@ -212,6 +212,7 @@ function startBundler(...permissions: string[]) {
     },
     stdio: ["pipe", "pipe", "inherit"],
   });
+  const ended = once(bundler, "exit");
   const results = createInterface(bundler.stdout)[Symbol.asyncIterator]();
   return {
     async bundle(options: BundleOptions): Promise<Result> {
@@ -222,7 +223,7 @@ function startBundler(...permissions: string[]) {
     },
     async stop() {
       bundler.stdin.end();
-      await once(bundler, "exit");
+      await ended;
     },
   };
 }
@@ -243,7 +244,7 @@ Deno.test.beforeAll(async () => {
 });
 
 Deno.test.afterAll(async () => {
-  await Promise.all(Object.values(bundlers).map((bundler) => bundler.stop()));
+  for (const bundler of Object.values(bundlers ?? {})) await bundler.stop();
   await server.shutdown();
   await Deno.remove(folder, { recursive: true });
 });
