@@ -2,12 +2,11 @@
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import config from "../deno.json" with { type: "json" };
+import { sdkVersion } from "../dev/servers/locate.ts";
 import { temporalCli } from "../dev/servers/registries.ts";
 import { cleanEnv, Program, temporaryFolder } from "./_programs.ts";
 
 const cli = cleanEnv.TEMPORAL_CLI;
-const sdkVersion = config.imports["@temporalio/testing"].split("@").at(-1);
 const pinned = join(temporalCli.folder, temporalCli.executable);
 
 /** A machine with an empty home, no network, and few programs. */

@@ -6,11 +6,12 @@
 import { DefaultLogger, Runtime } from "@temporalio/worker";
 import { DeterminismViolationError } from "@temporalio/workflow";
 import { assertEquals, assertInstanceOf } from "@std/assert";
+import { telemetryOptions } from "./testdata/environment.ts";
 import { replay } from "./testdata/histories/histories.mjs";
 
 Runtime.install({
   logger: new DefaultLogger("ERROR"),
-  telemetryOptions: { logging: { filter: { core: "ERROR", other: "ERROR" } } },
+  telemetryOptions,
 });
 const folder = `${import.meta.dirname}/testdata/histories/node`;
 

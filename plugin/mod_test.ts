@@ -20,13 +20,13 @@ import { pathToFileURL } from "node:url";
 import { cacheFolder } from "./workflows/bundle_cache.ts";
 import { DenoPlugin, DenoPluginError } from "./mod.ts";
 import { codec } from "./testdata/codec.ts";
-import { createEnvironment } from "./testdata/environment.ts";
+import { createEnvironment, telemetryOptions } from "./testdata/environment.ts";
 import { Greeting } from "./testdata/greeting.ts";
 
 const logged: string[] = [];
 Runtime.install({
   logger: new DefaultLogger("WARN", ({ message }) => logged.push(message)),
-  telemetryOptions: { logging: { filter: { core: "ERROR", other: "ERROR" } } },
+  telemetryOptions,
 });
 
 const testdata = join(import.meta.dirname!, "testdata");

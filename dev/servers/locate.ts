@@ -24,7 +24,11 @@ import { run } from "../shared/processes.ts";
 import { type Package, temporalCli, testServer } from "./registries.ts";
 
 const exe = Deno.build.os === "windows" ? ".exe" : "";
-const sdkVersion = config.imports["@temporalio/testing"].split("@").at(-1);
+
+/** The version of the SDK. */
+export const sdkVersion = config.imports["@temporalio/testing"].split("@").at(
+  -1,
+);
 
 const servers = {
   "dev-server": {

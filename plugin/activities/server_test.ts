@@ -11,7 +11,10 @@ import {
 } from "@temporalio/worker";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { codec } from "../testdata/codec.ts";
-import { createEnvironment } from "../testdata/environment.ts";
+import {
+  createEnvironment,
+  telemetryOptions,
+} from "../testdata/environment.ts";
 import { ActivitySandbox } from "./sandbox.ts";
 import * as outside from "./testdata/activities.ts";
 import type { runActivity } from "./testdata/workflows.ts";
@@ -26,7 +29,7 @@ Runtime.install({
     warn: silent,
     error: silent,
   },
-  telemetryOptions: { logging: { filter: { core: "ERROR", other: "ERROR" } } },
+  telemetryOptions,
 });
 
 let environment: TestWorkflowEnvironment;

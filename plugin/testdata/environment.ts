@@ -4,6 +4,12 @@ import {
   TestWorkflowEnvironment,
   type TimeSkippingTestWorkflowEnvironmentOptions,
 } from "@temporalio/testing";
+import type { RuntimeOptions } from "@temporalio/worker";
+
+/** Options of the runtime that keep the warnings of the SDK's core out of the tests. */
+export const telemetryOptions: RuntimeOptions["telemetryOptions"] = {
+  logging: { filter: { core: "ERROR", other: "ERROR" } },
+};
 
 /**
  * Creates a time-skipping environment. It tries three times: the SDK gives the

@@ -20,7 +20,10 @@ import { once } from "node:events";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import config from "../../deno.json" with { type: "json" };
-import { createEnvironment } from "../testdata/environment.ts";
+import {
+  createEnvironment,
+  telemetryOptions,
+} from "../testdata/environment.ts";
 import type { Result } from "./testdata/bundle.ts";
 
 /** A module whose function fails in line 5, or in the same line of JavaScript. */
@@ -286,9 +289,7 @@ Deno.test("Workflow code runs what it imports, with stack traces", async () => {
   assertEquals(errors, []);
   Runtime.install({
     logger: new DefaultLogger("ERROR", () => {}),
-    telemetryOptions: {
-      logging: { filter: { core: "ERROR", other: "ERROR" } },
-    },
+    telemetryOptions,
   });
   const environment = await createEnvironment();
   try {

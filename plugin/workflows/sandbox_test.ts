@@ -26,7 +26,10 @@ import {
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "node:path";
 import { DenoPlugin } from "../mod.ts";
-import { createEnvironment } from "../testdata/environment.ts";
+import {
+  createEnvironment,
+  telemetryOptions,
+} from "../testdata/environment.ts";
 import { readLocalTimes } from "./testdata/local_times.ts";
 import type * as workflows from "./testdata/workflows.ts";
 
@@ -35,7 +38,7 @@ const lines = (await Deno.readTextFile(workflowsPath)).split("\n");
 const logger = new DefaultLogger("ERROR", () => {});
 Runtime.install({
   logger,
-  telemetryOptions: { logging: { filter: { core: "ERROR", other: "ERROR" } } },
+  telemetryOptions,
 });
 const { code: patched } = await bundleWorkflowCode({
   workflowsPath,
