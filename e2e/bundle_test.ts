@@ -7,7 +7,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join, relative } from "node:path";
 import { run } from "../dev/shared/processes.ts";
 import { isLong, randomOf, seed } from "../dev/shared/random.ts";
-import { bundlerModules } from "../plugin/workflows/bundler.ts";
+import { bundlerModules } from "../plugin/workflows/parts.ts";
 import { changedProject, root } from "./_programs.ts";
 
 const workflows = (text: string) => `
@@ -52,7 +52,8 @@ async function replay(...flags: string[]) {
 
 /** Returns the path of the only bundle in the cache. */
 async function bundlePath(): Promise<string> {
-  const entries = await Array.fromAsync(Deno.readDir(cache));
+  const entries = (await Array.fromAsync(Deno.readDir(cache)))
+    .filter(({ name }) => name.startsWith("workflow-bundle-"));
   assertEquals(entries.length, 1);
   return join(cache, entries[0].name);
 }

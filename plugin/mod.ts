@@ -24,19 +24,13 @@ import type {
   WorkerOptions,
   WorkerPlugin,
 } from "@temporalio/worker";
-import { existsSync } from "node:fs";
+import { loadDataConverter } from "@temporalio/common/lib/internal-non-workflow/index.js";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { ActivitySandbox } from "./activities/sandbox.ts";
-import { type BundleSource, CachedBundle } from "./workflows/bundle_cache.ts";
-import { revokeAllPermissions, revokePermissions } from "./permissions.ts";
-import {
-  bundlerModules,
-  CacheWebpackPlugin,
-  DenoWebpackPlugin,
-  hasSandbox,
-} from "./workflows/bundler.ts";
-import type { WebpackConfig } from "./workflows/resolve.ts";
 import { DenoPluginError } from "./errors.ts";
+import { revokeAllPermissions, revokePermissions } from "./permissions.ts";
+import { bundle, type BundleSource } from "./workflows/bundle.ts";
+import { hasSandbox, patchWebpack } from "./workflows/webpack.ts";
 
 export { DenoPluginError };
 
@@ -85,14 +79,10 @@ export class DenoPlugin
     this.#options = options;
   }
 
-  /**
-   * Called by the SDK before it bundles Workflow code.
-   *
-   * @throws {DenoPluginError} from the bundler, if the code cannot be bundled
-   */
+  /** Called by the SDK before it bundles Workflow code by itself. */
   configureBundler(options: BundleOptions): BundleOptions {
     const { plugins } = options;
-    if (!plugins) return configureWebpack(options);
+    if (!plugins) return patchWebpack(usePaths(options));
     takeLastTurn(plugins);
     return options;
   }
@@ -122,7 +112,7 @@ export class DenoPlugin
       !(p instanceof LastTurnPlugin)
     );
     const isLast = others?.at(-1) === this;
-    return isLast ? await takeFromCache(options) : usePaths(options);
+    return isLast ? await bundleWorkflows(options) : usePaths(options);
   }
 
   /** Called by the SDK to run a Worker. */
@@ -158,6 +148,26 @@ export class DenoPlugin
   }
 }
 
+/**
+ * Bundles Workflow code in advance, to be passed to a Worker as `workflowBundle`. It
+ * takes the place of the SDK's function of this name, which uses webpack.
+ *
+ * @throws {DenoPluginError} if the code cannot be bundled
+ */
+export async function bundleWorkflowCode(
+  options: BundleOptions,
+): Promise<{ code: string }> {
+  const { webpackConfigHook, ...source } = applyPlugins(usePaths(options));
+  if (webpackConfigHook) {
+    throw new DenoPluginError(
+      'Cannot bundle Workflow code: "webpackConfigHook" is for webpack; use ' +
+        "bundleWorkflowCode of @temporalio/worker with " +
+        '"plugins: [new DenoPlugin()]"',
+    );
+  }
+  return { code: await bundle(source) };
+}
+
 /** Ends an Activity sandbox with its Worker. */
 class ActivitySandboxPlugin implements WorkerPlugin {
   readonly name = "DenoPlugin.activitySandbox";
@@ -177,19 +187,16 @@ class ActivitySandboxPlugin implements WorkerPlugin {
   }
 }
 
-/**
- * Bundles what all other plugins have made of the options, or takes it from the
- * cache.
- */
+/** Bundles what all other plugins have made of the options. */
 class LastTurnPlugin implements BundlerPlugin, WorkerPlugin {
   readonly name = "DenoPlugin.lastTurn";
 
   async configureWorker(options: WorkerOptions): Promise<WorkerOptions> {
-    return await takeFromCache(options);
+    return await bundleWorkflows(options);
   }
 
   configureBundler(options: BundleOptions): BundleOptions {
-    return configureWebpack(options);
+    return patchWebpack(usePaths(options));
   }
 }
 
@@ -204,60 +211,24 @@ function takeLastTurn(plugins: { name: string }[]) {
   }
 }
 
-function configureWebpack(given: BundleOptions): BundleOptions {
-  const { webpackConfigHook: hook = (config) => config } = given;
-  const options = usePaths(given);
-  if (!existsSync(options.workflowsPath)) {
-    throw new DenoPluginError(
-      `Cannot bundle Workflow code: "${options.workflowsPath}" does not exist`,
-    );
-  }
-  return {
-    ...options,
-    webpackConfigHook: (config) => {
-      const { plugins = [] } = config;
-      if (plugins.some((plugin) => plugin instanceof DenoWebpackPlugin)) {
-        return hook(config);
-      }
-      return hook({
-        ...config,
-        // Webpack's default, but without the search for a browserslist file in
-        // the folders above, which a Worker may not read.
-        target: "web",
-        plugins: [...plugins, new DenoWebpackPlugin(options)],
-      });
-    },
-  };
-}
-
 /**
- * Replaces `workflowsPath` by the bundle in the cache, if that is up to date;
- * otherwise has the bundle that the SDK makes kept there.
+ * Replaces `workflowsPath` and what belongs to it by a bundle, unless webpack is to
+ * make it.
  */
-async function takeFromCache<T extends ReplayWorkerOptions>(
+async function bundleWorkflows<T extends ReplayWorkerOptions>(
   given: T,
 ): Promise<T> {
   const options = usePaths(given);
-  const { bundlerOptions, interceptors, workflowBundle } = options;
+  const { dataConverter, interceptors, workflowBundle } = options;
   if (workflowBundle) await requireSandbox(workflowBundle);
   const source = describeSource(options);
   if (!source) return options;
-  const cache = new CachedBundle(source, bundlerModules);
-  const code = await cache.read();
-  if (code === undefined) {
-    const webpackConfigHook = (config: WebpackConfig) => ({
-      ...config,
-      plugins: [...config.plugins ?? [], new CacheWebpackPlugin(cache)],
-    });
-    return {
-      ...options,
-      bundlerOptions: { ...bundlerOptions, webpackConfigHook },
-    };
-  }
-  // The SDK would warn that it ignores what the bundle holds already.
+  // The SDK's own check, which comes later, names the option.
+  loadDataConverter(dataConverter);
   return {
     ...options,
-    workflowBundle: { code },
+    workflowBundle: { code: await bundle(source) },
+    // The SDK would warn that it ignores what the bundle holds already.
     workflowsPath: undefined,
     bundlerOptions: undefined,
     interceptors: { ...interceptors, workflowModules: [] },
@@ -266,27 +237,37 @@ async function takeFromCache<T extends ReplayWorkerOptions>(
 
 /**
  * Returns what the SDK would bundle, as data; undefined if it would bundle nothing,
- * or if functions that are not known here take part.
+ * or by functions for webpack.
  */
 function describeSource(
   options: ReplayWorkerOptions,
 ): BundleSource | undefined {
   const { bundlerOptions, dataConverter, interceptors, plugins } = options;
   if (options.workflowBundle || !options.workflowsPath) return;
-  let source: BundleOptions = {
+  const { webpackConfigHook, ...source } = applyPlugins({
     ...bundlerOptions,
     workflowsPath: options.workflowsPath,
     workflowInterceptorModules: interceptors?.workflowModules,
     payloadConverterPath: dataConverter?.payloadConverterPath,
     failureConverterPath: dataConverter?.failureConverterPath,
-  };
-  for (const plugin of plugins as BundlerPlugin[] ?? []) {
+    plugins: plugins as BundlerPlugin[],
+  });
+  return webpackConfigHook ? undefined : source;
+}
+
+/** Returns what plugins other than this one make of the bundler's options. */
+function applyPlugins(
+  { plugins = [], ...options }: BundleOptions,
+): Omit<BundleOptions, "logger" | "plugins"> {
+  for (const plugin of plugins) {
     if (plugin instanceof DenoPlugin || plugin instanceof LastTurnPlugin) {
       continue;
     }
-    source = plugin.configureBundler?.(source) ?? source;
+    options = plugin.configureBundler?.(options) ?? options;
   }
-  return source.webpackConfigHook ? undefined : source;
+  const { logger: _logger, plugins: _plugins, ...source } =
+    options as BundleOptions;
+  return source;
 }
 
 /** Takes `file:` URLs, as of `import.meta.resolve`, where the SDK wants paths. */

@@ -7,7 +7,7 @@ import { Client, WorkflowFailedError } from "@temporalio/client";
 import type { TestWorkflowEnvironment } from "@temporalio/testing";
 import {
   type BundlerPlugin,
-  bundleWorkflowCode,
+  bundleWorkflowCode as bundleByWebpack,
   DefaultLogger,
   Runtime,
   Worker,
@@ -17,11 +17,11 @@ import {
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { cacheFolder } from "./workflows/bundle_cache.ts";
-import { DenoPlugin, DenoPluginError } from "./mod.ts";
+import { bundleWorkflowCode, DenoPlugin, DenoPluginError } from "./mod.ts";
 import { codec } from "./testdata/codec.ts";
 import { createEnvironment, telemetryOptions } from "./testdata/environment.ts";
 import { Greeting } from "./testdata/greeting.ts";
+import { cacheFolder } from "./workflows/bundle.ts";
 
 const logged: string[] = [];
 Runtime.install({
@@ -36,9 +36,20 @@ const failureConverterPath = join(testdata, "failure_converter.ts");
 const interceptorModule = join(testdata, "interceptors.ts");
 const importsOs = join(testdata, "imports_os.ts");
 
+/** How many bundles were made, each by a process. */
+let bundles = 0;
+const { Command } = Deno;
+Deno.Command = class extends Command {
+  constructor(...args: ConstructorParameters<typeof Command>) {
+    super(...args);
+    bundles++;
+  }
+};
+
 let environment: TestWorkflowEnvironment;
 
 Deno.test.beforeAll(async () => {
+  await Deno.mkdir(cacheFolder, { recursive: true });
   for await (const { name } of Deno.readDir(cacheFolder)) {
     const file = join(cacheFolder, name);
     if ((await Deno.readTextFile(file)).includes(testdata)) {
@@ -66,6 +77,7 @@ async function execute(
       ? { payloadConverterPath }
       : dataConverter,
   });
+  const before = bundles;
   const worker = await Worker.create({
     connection: nativeConnection,
     taskQueue,
@@ -73,7 +85,7 @@ async function execute(
     activities: { greet: (name: string) => new Greeting(name) },
     ...options,
   });
-  const isCached = worker.options.workflowBundle !== undefined;
+  const isCached = bundles === before;
   const result = await worker.runUntil(
     client.workflow.execute(workflow, {
       args: ["x"],
@@ -194,8 +206,8 @@ Deno.test("DenoPlugin calls webpackConfigHook for each bundle", async () => {
     },
   };
   for (const call of [1, 2]) {
-    const { result, isCached } = await execute("echo", { bundlerOptions });
-    assertEquals([result, isCached, calls], ["x", false, call]);
+    const { result } = await execute("echo", { bundlerOptions });
+    assertEquals([result, calls], ["x", call]);
   }
 });
 
@@ -252,31 +264,48 @@ Deno.test("DenoPlugin supports replay, made and cached", async () => {
   }
 });
 
-Deno.test("DenoPlugin takes a prebuilt bundle made with it", async () => {
-  const workflowBundle = await bundleWorkflowCode({
-    workflowsPath,
-    plugins: [new DenoPlugin()],
-    logger: new DefaultLogger("ERROR"),
-  });
-  const options = { workflowsPath: undefined, workflowBundle };
-  assertEquals((await execute("echo", options)).result, "x");
-});
-
-Deno.test("DenoPlugin bundles what a later plugin of bundleWorkflowCode chose", async () => {
-  const plugins = [new DenoPlugin(), replacingPlugin];
-  for (const _ of ["first", "again"]) {
-    const workflowBundle = await bundleWorkflowCode({
-      workflowsPath: "replaced",
-      plugins,
-      logger: new DefaultLogger("ERROR"),
-    });
+Deno.test("DenoPlugin takes a prebuilt bundle, also of the SDK's bundler", async () => {
+  const logger = new DefaultLogger("ERROR");
+  for (
+    const workflowBundle of [
+      await bundleWorkflowCode({ workflowsPath }),
+      await bundleByWebpack({
+        workflowsPath,
+        plugins: [new DenoPlugin()],
+        logger,
+      }),
+    ]
+  ) {
     const options = { workflowsPath: undefined, workflowBundle };
-    assertEquals((await execute("readsHostname", options)).result, "undefined");
+    assertEquals((await execute("echo", options)).result, "x");
   }
 });
 
-Deno.test("DenoPlugin refuses a prebuilt bundle made without it", async () => {
+Deno.test("bundleWorkflowCode() bundles what a later plugin chose", async () => {
   const workflowBundle = await bundleWorkflowCode({
+    workflowsPath: "replaced",
+    plugins: [new DenoPlugin(), replacingPlugin],
+  });
+  const options = { workflowsPath: undefined, workflowBundle };
+  assertEquals((await execute("readsHostname", options)).result, "undefined");
+});
+
+Deno.test("bundleWorkflowCode() refuses a webpackConfigHook", async () => {
+  await assertRejects(
+    () =>
+      bundleWorkflowCode({
+        workflowsPath,
+        webpackConfigHook: (config) => config,
+      }),
+    DenoPluginError,
+    'Cannot bundle Workflow code: "webpackConfigHook" is for webpack; use ' +
+      "bundleWorkflowCode of @temporalio/worker with " +
+      '"plugins: [new DenoPlugin()]"',
+  );
+});
+
+Deno.test("DenoPlugin refuses a prebuilt bundle made without it", async () => {
+  const workflowBundle = await bundleByWebpack({
     workflowsPath,
     logger: new DefaultLogger("ERROR"),
     webpackConfigHook: (config) => ({ ...config, target: "web" }),

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { cacheFolder } from "./workflows/bundle_cache.ts";
+import { cacheFolder } from "./workflows/bundle.ts";
 
 /**
  * Revokes the permissions to write to the cache of bundles and to run Deno, so

@@ -1,112 +1,207 @@
 /**
- * The cache of Workflow bundles. Bundling takes over a second, most of a Worker's
- * start; reading a bundle from the cache and checking that nothing has changed
- * takes less than a tenth of one.
+ * The cache of Workflow bundles. A bundle is used again while nothing has changed
+ * that took part in it, wherever it lies.
  *
  * @module
  */
 
-import type { BundleOptions } from "@temporalio/worker";
 import { createHash } from "node:crypto";
-import { isAbsolute, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { dirname, join, resolve } from "node:path";
 
-const worker = fileURLToPath(import.meta.resolve("@temporalio/worker"));
-const [root] = worker.split(/[\\/]node_modules[\\/]/);
-const packages = join(root, "node_modules");
-const lockFile = join(root, "deno.lock");
-
-/** Where bundles are kept. */
-export const cacheFolder: string = join(packages, ".cache", "temporal-on-deno");
-
-/** Precedes the manifest, which is the last line of a cache file. */
-const manifestMarker = "\n//# workflowBundleManifest=";
-
-/** What a cached bundle was made from. */
-interface Manifest {
-  /** SHA-256 of the bundle's code. */
-  code: string;
-  /** SHA-256 of each input file; null for one that did not exist. */
-  inputs: Record<string, string | null>;
+/** What a text in the cache was made from. */
+export interface Inputs {
+  /** Size, time of modification, and SHA-256; null for a file that did not exist. */
+  files: Record<string, [size: number, mtime: number, hash: string] | null>;
+  /** Where packages were; null for a folder without this package. */
+  packages: Record<string, string | null>;
+  /** What specifiers meant, by the import map of the Worker's process. */
+  imports: Record<string, string | null>;
 }
 
-/** The part of the bundler's options that is plain data. */
-export type BundleSource = Omit<
-  BundleOptions,
-  "logger" | "plugins" | "webpackConfigHook"
->;
+/** A module that took part, with its text where the bundler gives that. */
+export interface InputModule {
+  path: string;
+  text?: string;
+}
 
-/** The place in the cache for the bundle that one set of options makes. */
-export class CachedBundle {
-  readonly #file: string;
-  readonly #required: string[];
+/** Precedes the inputs, which are the last line of a file in the cache. */
+const marker = "\n//# inputs=";
 
-  /**
-   * @param source what is bundled
-   * @param modules files that take part in each bundle, such as the bundler's own
-   */
-  constructor(source: BundleSource, modules: string[]) {
-    const key = sha256(JSON.stringify([source, Deno.version])).slice(0, 16);
-    this.#file = join(cacheFolder, `workflow-bundle-${key}.js`);
-    this.#required = [lockFile, ...modules];
+const configFiles = ["deno.json", "deno.jsonc", "deno.lock", "package.json"];
+
+const bareSpecifier = /\b(?:from|import)\s*\(?\s*["']([^."'/][^"']*)["']/g;
+
+/** Fields of `deno.json` that say nothing about code. */
+const unrelated = [
+  ...["allowScripts", "bench", "compile", "deploy", "fmt", "lint"],
+  ...["permissions", "publish", "tasks", "test"],
+];
+
+/** Returns a cached text, unless what it was made from has changed. */
+export function readCache(file: string): string | undefined {
+  try {
+    const content = Deno.readTextFileSync(file);
+    const end = content.lastIndexOf(marker);
+    const text = content.slice(0, end);
+    const { hash, inputs } = JSON.parse(content.slice(end + marker.length));
+    if (hash === sha256(text) && isUpToDate(inputs)) return text;
+  } catch {
+    // Whatever is wrong with the cache, the text can be made again.
   }
+}
 
-  /** Returns the cached code, unless an input has changed or the file is damaged. */
-  async read(): Promise<string | undefined> {
-    try {
-      const text = await Deno.readTextFile(this.#file);
-      const end = text.lastIndexOf(manifestMarker);
-      const code = text.slice(0, end);
-      const manifest = text.slice(end + manifestMarker.length);
-      const files = Object.keys((JSON.parse(manifest) as Manifest).inputs);
-      const isComplete = this.#required.every((file) => files.includes(file));
-      if (isComplete && manifest === await describe(code, files)) return code;
-    } catch {
-      // Whatever is wrong with the cache, the bundle can be made again.
+/** Writes a text to the cache. Where that is not possible, it is made each time. */
+export function writeCache(file: string, text: string, inputs: Inputs): void {
+  try {
+    Deno.mkdirSync(dirname(file), { recursive: true });
+    // Renaming replaces the file at once: nobody reads half of it.
+    const temporary = `${file}.${crypto.randomUUID()}`;
+    for (const name of Object.keys(inputs.imports)) {
+      inputs.imports[name] = meaningOf(name);
+    }
+    const manifest = JSON.stringify({ hash: sha256(text), inputs });
+    Deno.writeTextFileSync(temporary, text + marker + manifest);
+    Deno.renameSync(temporary, file);
+  } catch {
+    // A read-only folder.
+  }
+}
+
+/**
+ * Describes what was bundled.
+ *
+ * @param started when bundling began, in milliseconds since the epoch
+ */
+export function describeInputs(
+  modules: InputModule[],
+  started: number,
+): Inputs {
+  const files: Inputs["files"] = {};
+  /** Folders of packages, and which packages there are. */
+  const folders = new Set<string>();
+  const names = new Set<string>();
+  const specifiers = new Set<string>();
+  const add = (path: string, text?: string) => {
+    if (path in files) return;
+    const hash = hashOf(path);
+    const { size = 0, mtime } = hash ? Deno.statSync(path) : {};
+    // What is saved meanwhile may or may not be in the bundle. It is unless the
+    // text says otherwise; the next start looks at the content.
+    const isSame = text === undefined
+      ? mtime && mtime.getTime() < started
+      : sha256(text) === hash;
+    files[path] = hash
+      ? [size, isSame ? mtime!.getTime() : -1, isSame ? hash : ""]
+      : null;
+  };
+  for (const { path, text } of modules) {
+    const [, folder, name] =
+      path.match(/^(.*[\\/]node_modules)[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/) ??
+        [];
+    add(path, !folder && /\.[cm]?[jt]sx?$/.test(path) ? text : undefined);
+    if (folder) {
+      folders.add(folder);
+      names.add(name);
+      add(join(folder, name, "package.json"));
+      continue;
+    }
+    for (const [, specifier] of text?.matchAll(bareSpecifier) ?? []) {
+      specifiers.add(specifier);
+    }
+    let parent = dirname(path);
+    for (
+      ;
+      !folders.has(join(parent, "node_modules"));
+      parent = dirname(parent)
+    ) {
+      folders.add(join(parent, "node_modules"));
+      for (const config of configFiles) {
+        add(join(parent, config));
+        if (!files[join(parent, config)] || !config.startsWith("deno.json")) {
+          continue;
+        }
+        const paths = Deno.readTextFileSync(join(parent, config))
+          .matchAll(/"(?:importMap|lock|path)"\s*:\s*"([^"]+)"/g);
+        for (const [, other] of paths) add(resolve(parent, other));
+      }
     }
   }
+  const packages = [...folders].flatMap((folder) =>
+    [...names].map((name) => join(folder, name))
+  );
+  const record = <T>(keys: Iterable<string>, valueOf: (key: string) => T) =>
+    Object.fromEntries(Array.from(keys, (key) => [key, valueOf(key)]));
+  return {
+    files,
+    packages: record(packages, realPath),
+    imports: record(specifiers, () => null),
+  };
+}
 
-  /**
-   * Writes a bundle to the cache. Where it cannot be written, the Worker's next
-   * start is slower, and nothing else.
-   *
-   * @param inputs files that webpack read or looked for
-   * @param started when it began to, in milliseconds since the epoch
-   */
-  async write(code: string, inputs: Iterable<string>, started: number) {
-    const files = new Set([...this.#required, ...inputs].filter(isLocal));
+function isUpToDate({ files, imports, packages }: Inputs): boolean {
+  const isLocked = Object.entries(files)
+    .some(([path, state]) => path.endsWith("deno.lock") && state);
+  /** Whether a value is the one before, or may not be read but is locked. */
+  const isSame = (test: () => boolean) => {
     try {
-      const manifest = await describe(code, [...files]);
-      const times = await Promise.all(Array.from(files, modified));
-      // A file that changed meanwhile may or may not be in the bundle.
-      if (times.some((time) => time >= started)) return;
-      await Deno.mkdir(cacheFolder, { recursive: true });
-      // Renaming replaces the file at once: nobody reads half a bundle.
-      const temporary = `${this.#file}.${crypto.randomUUID()}`;
-      await Deno.writeTextFile(temporary, code + manifestMarker + manifest);
-      await Deno.rename(temporary, this.#file);
-    } catch {
-      // A read-only folder.
+      return test();
+    } catch (error) {
+      return isLocked && error instanceof Deno.errors.NotCapable;
     }
+  };
+  return Object.entries(imports)
+    .every(([name, meaning]) => meaningOf(name) === meaning) &&
+    Object.entries(packages)
+      .every(([path, real]) => isSame(() => realPath(path) === real)) &&
+    Object.entries(files).every(([path, state]) =>
+      isSame(() => {
+        const info = statOf(path);
+        if (!info || !state) return !info && !state;
+        const [size, mtime, hash] = state;
+        return info.size === size && info.mtime?.getTime() === mtime ||
+          hashOf(path) === hash;
+      })
+    );
+}
+
+/** SHA-256 of what a file says about code; undefined if it does not exist. */
+function hashOf(path: string): string | undefined {
+  if (!statOf(path)?.isFile) return;
+  const text = Deno.readFileSync(path);
+  if (!/deno\.jsonc?$/.test(path)) return sha256(text);
+  try {
+    const config = JSON.parse(new TextDecoder().decode(text));
+    for (const name of unrelated) delete config[name];
+    return sha256(JSON.stringify(config));
+  } catch {
+    return sha256(text); // It has comments.
   }
 }
 
-/** Whether a file is one of the application's; `deno.lock` pins the packages'. */
-function isLocal(path: string): boolean {
-  return isAbsolute(path) && !path.startsWith(packages);
-}
-
-async function describe(code: string, files: string[]): Promise<string> {
-  const inputs: Manifest["inputs"] = {};
-  for (const file of files.toSorted()) {
-    inputs[file] = await Deno.readFile(file).then(sha256, () => null);
+function statOf(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.statSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw error;
   }
-  return JSON.stringify({ code: sha256(code), inputs } satisfies Manifest);
 }
 
-async function modified(file: string): Promise<number> {
-  const info = await Deno.stat(file).catch(() => null);
-  return info?.mtime?.getTime() ?? 0;
+function realPath(path: string): string | null {
+  try {
+    return Deno.realPathSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    return null;
+  }
+}
+
+function meaningOf(specifier: string): string | null {
+  try {
+    return import.meta.resolve(specifier);
+  } catch {
+    return null;
+  }
 }
 
 function sha256(data: string | Uint8Array): string {

@@ -255,7 +255,11 @@ const NativePromise = Promise;
 
 type Executor = ConstructorParameters<typeof Promise<unknown>>[0];
 
-/** Records where a promise was made, while it is pending. */
+/**
+ * Records where a promise was made, while it is pending. It takes the place of
+ * `Promise` where the SDK and the application call `new Promise`; elsewhere, such as
+ * in `promise.constructor`, `Promise` stays what it is.
+ */
 function TrackedPromise(executor: Executor): Promise<unknown> {
   const target = new.target === (TrackedPromise as unknown)
     ? NativePromise
@@ -352,4 +356,6 @@ for (const name of Object.getOwnPropertyNames(NativePromise)) {
     },
   );
 }
-globalThis.Promise = TrackedPromise as unknown as PromiseConstructor;
+Object.defineProperty(TrackedPromise, "name", { value: "Promise" });
+
+export { TrackedPromise };

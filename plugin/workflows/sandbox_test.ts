@@ -14,7 +14,7 @@ import {
 } from "@temporalio/client";
 import type { TestWorkflowEnvironment } from "@temporalio/testing";
 import {
-  bundleWorkflowCode,
+  bundleWorkflowCode as bundleByWebpack,
   DefaultLogger,
   Runtime,
   Worker,
@@ -25,7 +25,7 @@ import {
 } from "@temporalio/workflow";
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "node:path";
-import { DenoPlugin } from "../mod.ts";
+import { bundleWorkflowCode, DenoPlugin } from "../mod.ts";
 import {
   createEnvironment,
   telemetryOptions,
@@ -40,12 +40,13 @@ Runtime.install({
   logger,
   telemetryOptions,
 });
-const { code: patched } = await bundleWorkflowCode({
+const { code: patched } = await bundleWorkflowCode({ workflowsPath });
+const { code: patchedByWebpack } = await bundleByWebpack({
   workflowsPath,
   logger,
   plugins: [new DenoPlugin()],
 });
-const { code: unpatched } = await bundleWorkflowCode({
+const { code: unpatched } = await bundleByWebpack({
   workflowsPath,
   logger,
   webpackConfigHook: (config) => ({ ...config, target: "web" }),
@@ -180,18 +181,22 @@ decodeURIComponent encodeURI encodeURIComponent escape eval globalThis
 isFinite isNaN parseFloat parseInt setTimeout undefined unescape
 `.trim().split(/\s/);
 
-for (const reuseV8Context of [true, false]) {
-  const where = reuseV8Context ? "a shared context" : "a context of its own";
-
+for (
+  const [where, options] of [
+    ["a shared context", {}],
+    ["a context of its own", { reuseV8Context: false }],
+    ["a bundle of the SDK's bundler", { code: patchedByWebpack }],
+  ] as const
+) {
   Deno.test(`Temporal.Now reads the Workflow's clock in ${where}`, async () => {
-    await withWorker({ reuseV8Context }, async (start) => {
+    await withWorker(options, async (start) => {
       const handle = await start("clocks");
       assertEquals(await handle.result(), [0, 0, 0, 0, 0]);
     });
   });
 
   Deno.test(`Intl.DateTimeFormat reads the Workflow's clock in ${where}`, async () => {
-    await withWorker({ reuseV8Context }, async (start) => {
+    await withWorker(options, async (start) => {
       const [now, ...others] = await (await start("formatsNow")).result();
       assertEquals(others, [now, now, now]);
     });
@@ -201,7 +206,7 @@ for (const reuseV8Context of [true, false]) {
     const expected = inZone("UTC", () => JSON.stringify(readLocalTimes()));
     for (const zone of zones) {
       await inZone(zone, () =>
-        withWorker({ reuseV8Context }, async (start) => {
+        withWorker(options, async (start) => {
           const handle = await start("localTimes");
           const result = await handle.result();
           // A diff of so much text would take minutes.
@@ -215,7 +220,7 @@ for (const reuseV8Context of [true, false]) {
   });
 
   Deno.test(`a failure names source lines in ${where}`, async () => {
-    await withWorker({ reuseV8Context }, async (start) => {
+    await withWorker(options, async (start) => {
       for (const how of ["own", "language"] as const) {
         const handle = await start("fails", how);
         const { cause } = await assertRejects(
@@ -231,7 +236,7 @@ for (const reuseV8Context of [true, false]) {
   });
 
   Deno.test(`stack trace queries name the lines that wait in ${where}`, async () => {
-    await withWorker({ reuseV8Context }, async (start) => {
+    await withWorker(options, async (start) => {
       await Promise.all(
         Object.entries(tracesOfWaits).map(async ([kind, expected]) => {
           const handle = await start("waits", kind);

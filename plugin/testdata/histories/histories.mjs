@@ -9,12 +9,7 @@
 import { historyToJSON } from "@temporalio/common/lib/proto-utils.js";
 import { ApplicationFailure } from "@temporalio/common";
 import { TestWorkflowEnvironment } from "@temporalio/testing";
-import {
-  bundleWorkflowCode,
-  DefaultLogger,
-  Runtime,
-  Worker,
-} from "@temporalio/worker";
+import * as sdk from "@temporalio/worker";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -26,14 +21,15 @@ const require = createRequire(import.meta.url);
 const nexus = createRequire(require.resolve("@temporalio/worker"))("nexus-rpc");
 
 const root = fileURLToPath(new URL("../../..", import.meta.url)).slice(0, -1);
+const { DefaultLogger, Runtime, Worker } = sdk;
 const logger = new DefaultLogger("ERROR");
-const plugins = "Deno" in globalThis
-  ? [new (await import("../../mod.ts")).DenoPlugin()]
-  : [];
+const plugin = "Deno" in globalThis ? await import("../../mod.ts") : undefined;
+const { bundleWorkflowCode } = plugin ?? sdk;
+const plugins = plugin ? [new plugin.DenoPlugin()] : [];
 
 function bundle() {
   const workflowsPath = fileURLToPath(new URL("workflows.ts", import.meta.url));
-  return bundleWorkflowCode({ workflowsPath, logger, plugins });
+  return bundleWorkflowCode({ workflowsPath, logger });
 }
 
 const activities = {
@@ -125,6 +121,7 @@ async function record(folder) {
           "parent",
           "patches",
           "scopes",
+          "syntax",
           "values",
         ]
       ) await write(name, await run(name));

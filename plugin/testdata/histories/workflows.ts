@@ -142,6 +142,51 @@ export async function order() {
   await Promise.all(done);
 }
 
+/** Uses syntax that the SDK has compiled, interleaved with microtasks. */
+export async function syntax() {
+  class Counter {
+    static step: number;
+    static {
+      this.step = 2;
+    }
+    #count = 0;
+    async *count(limit: number) {
+      while (this.#count < limit) yield this.#count += Counter.step;
+      return { ...{ count: this.#count }, limit };
+    }
+    async *twice(limit: number) {
+      see((await (yield* this.count(limit))).count);
+      yield* [Promise.resolve(9)];
+    }
+  }
+  const counter = new Counter();
+  const nothing: { to?: { see: number } } = {};
+  const generators = async () => {
+    for await (const count of counter.twice(6)) see(`generator ${count}`);
+  };
+  const promises = async () => {
+    const later = async (name: string, ticks: number) => {
+      for (; ticks > 0; ticks--) await null;
+      return { ...{ name: "hidden" }, name };
+    };
+    for await (const { name } of [later("a", 3), later("b", 1)]) {
+      see(`promise ${name} ${nothing?.to?.see ?? "nothing"}`);
+    }
+  };
+  const abandoned = async () => {
+    for await (const count of new Counter().count(6)) {
+      see(`abandoned ${count}`);
+      if (count > 2) break;
+    }
+  };
+  const done = [generators(), promises(), abandoned()];
+  for (let tick = 1; tick < 30; tick++) {
+    await null;
+    see(tick);
+  }
+  await Promise.all(done);
+}
+
 /** Runs Activities, local Activities and timers, and changes what can be searched. */
 export async function operations() {
   const [first, second] = await Promise.all([echo("a"), local.echo("b")]);

@@ -6,48 +6,23 @@
  * @module
  */
 
-import {
-  type BundleOptions,
-  bundleWorkflowCode,
-  DefaultLogger,
-} from "@temporalio/worker";
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { DenoPlugin } from "../../mod.ts";
+import { bundleWorkflowCode } from "../../mod.ts";
 
 /** What becomes of one bundle. */
 export interface Result {
   code?: string;
-  files: string[];
   errors: string[];
 }
 
-async function bundle(options: BundleOptions): Promise<Result> {
-  const files: string[] = [];
-  try {
-    const { code } = await bundleWorkflowCode({
-      ...options,
-      logger: new DefaultLogger("ERROR", () => {}),
-      plugins: [new DenoPlugin()],
-      webpackConfigHook: (config) => ({
-        ...config,
-        plugins: [...config.plugins ?? [], (compiler) => {
-          compiler.hooks.done.tap("test", ({ compilation }) => {
-            files.push(...compilation.fileDependencies);
-          });
-        }],
-      }),
-    });
-    return { code, files, errors: [] };
-  } catch (error) {
-    const errors = (error as Error).message
-      .replace(/^Cannot bundle Workflow code:\s+/, "").split("\n  ");
-    return { files, errors };
-  }
-}
-
-if (import.meta.main) {
-  for await (const line of createInterface(process.stdin)) {
-    console.log(JSON.stringify(await bundle(JSON.parse(line))));
-  }
+for await (const line of createInterface(process.stdin)) {
+  const result = await bundleWorkflowCode(JSON.parse(line)).then(
+    ({ code }): Result => ({ code, errors: [] }),
+    (error: Error): Result => ({
+      errors: error.message
+        .replace(/^Cannot bundle Workflow code:\s+/, "").split("\n  "),
+    }),
+  );
+  console.log(JSON.stringify(result));
 }

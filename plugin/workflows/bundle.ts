@@ -1,0 +1,140 @@
+/**
+ * Bundles Workflow code with Deno's bundler, or takes the bundle from the cache.
+ *
+ * @module
+ */
+
+import type { BundleOptions } from "@temporalio/worker";
+import {
+  allowedBuiltinModules,
+  defaultWorkflowInterceptorModules,
+  disallowedModules,
+  moduleMatches,
+} from "@temporalio/worker/lib/workflow/bundler.js";
+import { createHash } from "node:crypto";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { DenoPluginError } from "../errors.ts";
+import { readCache, writeCache } from "./bundle_cache.ts";
+import type {
+  BundleRequest,
+  BundleResponse,
+  BundleSetup,
+} from "./bundle_process.ts";
+import { disallowed } from "./refusals.ts";
+
+/** The path of a module of the SDK's Worker. */
+export const [sdkModule]: string[] = defaultWorkflowInterceptorModules;
+const [root] = sdkModule.split(/(?=[\\/]node_modules[\\/])/);
+
+/** Where bundles are kept. */
+export const cacheFolder: string = join(
+  root,
+  "node_modules",
+  ".cache",
+  "temporal-on-deno",
+);
+
+/** The options of the bundler that are plain data. */
+export type BundleSource = Omit<
+  BundleOptions,
+  "logger" | "plugins" | "webpackConfigHook"
+>;
+
+/**
+ * Returns a bundle of Workflow code.
+ *
+ * @throws {DenoPluginError} if the code cannot be bundled
+ */
+export async function bundle(source: BundleSource): Promise<string> {
+  const { ignoreModules = [], preloadModules = [] } = source;
+  const ignored = preloadModules
+    .filter((name) => moduleMatches(name, ignoreModules));
+  if (ignored.length > 0) {
+    throw new DenoPluginError(
+      `Cannot preload modules that are also ignored: "${ignored.join('", "')}"`,
+    );
+  }
+  const keyOf = (value: unknown) =>
+    createHash("sha256")
+      .update(JSON.stringify([value, Deno.version, import.meta.url]))
+      .digest("hex").slice(0, 16);
+  const file = join(cacheFolder, `workflow-bundle-${keyOf(source)}.js`);
+  const cached = readCache(file);
+  if (cached) return cached;
+  const response = await runBundler({
+    ...source,
+    allowedModules: allowedBuiltinModules,
+    disallowedModules,
+    sdkCache: join(cacheFolder, `sdk-${keyOf(sdkModule)}.json`),
+    sdkModule,
+  });
+  if ("errors" in response) throw refusal(response.errors);
+  writeCache(file, response.code, response.inputs);
+  return response.code;
+}
+
+/** Bundles in a process of its own. */
+async function runBundler(request: BundleRequest): Promise<BundleResponse> {
+  const isGranted = (descriptor: Deno.PermissionDescriptor) =>
+    Deno.permissions.querySync(descriptor).state === "granted";
+  // The permission to run "deno" is for the one on PATH, which may be another.
+  const own = Deno.build.standalone ? "deno" : Deno.execPath();
+  const command = isGranted({ name: "run", command: own }) ? own : "deno";
+  if (!isGranted({ name: "run", command })) {
+    throw refusal([
+      "No bundle in the cache is up to date, and this process may not bundle: " +
+      'run "deno task bundle", or allow "run" for "deno"',
+    ]);
+  }
+  const setup: BundleSetup = {
+    cwd: Deno.cwd(),
+    argumentCount: Deno.args.length,
+    command: [
+      ...["run", "-q", "--no-prompt", "--unstable-bundle"],
+      ...["-R", "-E", "-S", "--allow-ffi", "--allow-run"],
+      ...isGranted({ name: "write", path: cacheFolder })
+        ? [`--allow-write=${cacheFolder}`]
+        : [],
+      // Hosts that Deno does not trust by itself.
+      ...isGranted({ name: "import" }) ? ["--allow-import"] : [],
+    ],
+  };
+  const main = Deno.mainModule;
+  const process = new Deno.Command(command, {
+    args: [
+      ...setup.command,
+      // Deno looks for its configuration file where the program is, or in the
+      // current folder if it is in none.
+      `data:text/javascript,import(${
+        JSON.stringify(import.meta.resolve("./bundle_process.ts"))
+      })`,
+      JSON.stringify(setup),
+    ],
+    cwd: main.startsWith("file:") ? dirname(fileURLToPath(main)) : undefined,
+    env: { NO_COLOR: "1" },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const [{ success, stdout, stderr }] = await Promise.all([
+    process.output(),
+    new Response(JSON.stringify(request)).body!.pipeTo(process.stdin),
+  ]);
+  if (success) return JSON.parse(new TextDecoder().decode(stdout));
+  const text = new TextDecoder().decode(stderr);
+  const [reason] = text.match(/(?<=^error: ).*/m) ?? [text.trim()];
+  return { errors: [reason] };
+}
+
+function refusal(reasons: string[]): DenoPluginError {
+  const lines = reasons.every((text) => text.includes(disallowed))
+    // In the SDK's words, under which its documentation explains it.
+    ? [
+      "Cannot bundle Workflow code, which is importing the following " +
+      "disallowed modules:",
+      ...reasons.map((text) => text.replace(disallowed, "")),
+    ]
+    : ["Cannot bundle Workflow code:", ...new Set(reasons)];
+  return new DenoPluginError(lines.join(lines.length === 2 ? " " : "\n  "));
+}

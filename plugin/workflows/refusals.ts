@@ -1,0 +1,141 @@
+/**
+ * Says why Workflow code cannot be bundled: what is wrong, in which line, and which
+ * imports brought it into the bundle.
+ *
+ * @module
+ */
+
+import { relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Finding } from "./adapt.ts";
+import { type Report, toUrl } from "./parts.ts";
+
+/** Follows the name of a module that the SDK disallows in Workflow code. */
+export const disallowed = " is a disallowed module";
+
+/** Deno's module graph, as `deno info --json` prints it. It ends at npm packages. */
+export interface Graph {
+  /** The current folder of the Worker's process. */
+  cwd: string;
+  modules: {
+    specifier: string;
+    error?: string;
+    local?: string;
+    npmPackage?: string;
+    dependencies?: {
+      specifier: string;
+      code?: { specifier?: string; span: { start: { line: number } } };
+    }[];
+  }[];
+  redirects: Record<string, string>;
+  npmPackages?: Record<
+    string,
+    { name: string; localPath: string; dependencies: string[] }
+  >;
+}
+
+/** Says what is wrong with code. */
+export function explainFinding(finding: Finding, graph: Graph): string {
+  const { place: { source, line }, reason, required } = finding;
+  if (!required) return `${reason}, at ${display(source, graph)}:${line}`;
+  const by = importersOf(graph, source, (names) => names.includes(required));
+  // As it is written there, with or without "node:".
+  const name = by.specifier ?? required.replace("node:", "");
+  return `"${name}"${disallowed}, ${by.text}`;
+}
+
+/** Says that a module cannot be in a bundle. */
+export function explainModule(
+  path: string,
+  reason: string,
+  graph: Graph,
+): string {
+  const importer = findChain(graph, path).at(-2) ?? path;
+  const isMeant = (names: string[]) => names.includes(toUrl(path));
+  return `${reason}, ${importersOf(graph, importer, isMeant).text}`;
+}
+
+/** Says what Deno reports. */
+export function explainReport(
+  { text, location }: Report,
+  graph: Graph,
+): string {
+  const [first] = text.split("\n");
+  const [, unresolved] = first.match(/^Could not resolve "(.*)"$/) ?? [];
+  const [, unloaded] =
+    first.match(/^Do not know how to load path: deno:(.*)$/) ??
+      [];
+  const failed = graph.modules.find(({ specifier }) => specifier === unloaded);
+  const reason = unresolved
+    ? `Import "${unresolved}" not a dependency and not in import map`
+    : (failed?.error ?? first).split("\n")[0].replace(/\.$| from "[^"]+"$/, "");
+  if (!location?.file || location.file.startsWith("<")) return reason;
+  const importer = resolve(location.file);
+  const by = importersOf(
+    graph,
+    importer,
+    (names) => names.some((name) => name === unresolved || text.includes(name)),
+  );
+  const [, place = ""] = text.match(/^ *at (file:\S+)$/m) ?? [];
+  const isElsewhere = place && !place.startsWith(`${toUrl(importer)}:`);
+  return `${reason}${isElsewhere ? ` at ${place}` : ""}, ${by.text}`;
+}
+
+/**
+ * Names the modules from an entry to an importer, and the line of the import.
+ *
+ * @param isMeant whether an import, with the names of its module, is the one
+ */
+function importersOf(
+  graph: Graph,
+  importer: string,
+  isMeant: (names: string[]) => boolean,
+): { text: string; specifier?: string } {
+  const found = graph.modules
+    .find(({ specifier }) => specifier === toUrl(importer))
+    ?.dependencies?.find(({ specifier, code }) =>
+      code && isMeant([specifier, code.specifier ?? specifier])
+    );
+  const names = findChain(graph, importer).map((name) =>
+    display(graph.npmPackages?.[name]?.localPath ?? name, graph)
+  );
+  const line = found ? `:${found.code!.span.start.line + 1}` : "";
+  const text = `imported by ${[...new Set(names)].join(" > ")}${line}`;
+  return { text, specifier: found?.specifier };
+}
+
+/** Returns the modules and packages from an entry to a module. */
+function findChain(graph: Graph, module: string): string[] {
+  const { modules, npmPackages = {}, redirects } = graph;
+  const byName = new Map(modules.map((module) => [module.specifier, module]));
+  const entry = modules.find(({ specifier }) => specifier.startsWith("data:"));
+  const queue = [[entry?.specifier ?? ""]];
+  const seen = new Set<string>();
+  for (const chain of queue) {
+    const name = chain.at(-1)!;
+    const folder = npmPackages[name]?.localPath;
+    if (name === toUrl(module) || folder && module.startsWith(`${folder}/`)) {
+      return chain.slice(1);
+    }
+    const next = npmPackages[name]?.dependencies ??
+      byName.get(name)?.dependencies?.map(({ code }) => code?.specifier) ?? [];
+    for (const specifier of next) {
+      const actual = redirects[specifier!] ?? specifier;
+      const target = byName.get(actual)?.npmPackage ?? actual;
+      if (!target || seen.has(target)) continue;
+      seen.add(target);
+      queue.push([...chain, target]);
+    }
+  }
+  return [module];
+}
+
+/** A module as a person would name it: the folder is the current one. */
+function display(name: string, { cwd }: Graph): string {
+  const path = name.startsWith("file:") ? fileURLToPath(name) : name;
+  const [, inPackage] =
+    path.match(/.*[\\/]node_modules[\\/]((?:@.+?[\\/])?[^\\/]+)/) ?? [];
+  if (inPackage) return `npm:${inPackage}`;
+  const short = relative(cwd, path);
+  return /^\.\.|^\w{2,}:/.test(short) ? path : short;
+}
