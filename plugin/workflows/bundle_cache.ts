@@ -18,7 +18,7 @@ export interface Inputs {
   imports: Record<string, string | null>;
 }
 
-/** A module that took part, with its text where the bundler gives that. */
+/** A module that took part, with its text if that is what its file holds. */
 export interface InputModule {
   path: string;
   text?: string;
@@ -95,6 +95,11 @@ export function describeInputs(
       : null;
   };
   for (const { path, text } of modules) {
+    if (/^\w{2,}:/.test(path)) {
+      // A remote module, and Deno does not say where it is kept.
+      files[path] = [0, -1, ""];
+      continue;
+    }
     const [, folder, name] =
       path.match(/^(.*[\\/]node_modules)[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/) ??
         [];
@@ -141,20 +146,21 @@ export function describeInputs(
 function isUpToDate({ files, imports, packages }: Inputs): boolean {
   const isLocked = Object.entries(files)
     .some(([path, state]) => path.endsWith("deno.lock") && state);
-  /** Whether a value is the one before, or may not be read but is locked. */
-  const isSame = (test: () => boolean) => {
+  /** Whether a value is the one before. What may not be read may be locked. */
+  const isSame = (before: unknown, test: () => boolean) => {
     try {
       return test();
     } catch (error) {
-      return isLocked && error instanceof Deno.errors.NotCapable;
+      if (!(error instanceof Deno.errors.NotCapable)) throw error;
+      return isLocked || before === null;
     }
   };
   return Object.entries(imports)
     .every(([name, meaning]) => meaningOf(name) === meaning) &&
     Object.entries(packages)
-      .every(([path, real]) => isSame(() => realPath(path) === real)) &&
+      .every(([path, real]) => isSame(real, () => realPath(path) === real)) &&
     Object.entries(files).every(([path, state]) =>
-      isSame(() => {
+      isSame(state, () => {
         const info = statOf(path);
         if (!info || !state) return !info && !state;
         const [size, mtime, hash] = state;

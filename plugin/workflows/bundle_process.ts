@@ -138,18 +138,17 @@ async function bundle(
       .filter((name) => matches(name, ignoreModules));
     const modules = Object.values(parts).flatMap(({ modules }) => modules)
       .concat(bundlerModules);
-    const isRemote = modules.some((name) => /^https?:/.test(name));
-    const graph = isRemote ? await readGraph(roots, setup) : undefined;
+    const isRemote = (name: string) => /^https?:/.test(name);
+    const graph = modules.some(isRemote) && await readGraph(roots, setup);
     const texts = textsOf(parts);
+    const inputs = modules.map((path) => {
+      if (!graph || !isRemote(path)) return { path, text: texts.get(path) };
+      const { local } = graph.modules.find((m) => m.specifier === path) ?? {};
+      return { path: local ?? path };
+    });
     return {
       code: joinParts(parts, ignored),
-      inputs: describeInputs(
-        modules.map((path) => ({
-          path: graph?.modules.find((m) => m.specifier === path)?.local ?? path,
-          text: texts.get(path),
-        })),
-        started,
-      ),
+      inputs: describeInputs(inputs, started),
     };
   } catch (error) {
     if (!(error instanceof BundleError)) throw error;
