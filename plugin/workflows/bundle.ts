@@ -13,7 +13,7 @@ import {
 } from "@temporalio/worker/lib/workflow/bundler.js";
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { DenoPluginError } from "../errors.ts";
 import { readCache, writeCache } from "./bundle_cache.ts";
 import type {
@@ -61,7 +61,10 @@ export async function bundle(source: BundleSource): Promise<string> {
       .digest("hex").slice(0, 16);
   const file = join(cacheFolder, `workflow-bundle-${keyOf(source)}.js`);
   const cached = readCache(file);
-  if (cached) return cached;
+  if (cached) {
+    await watch(Object.keys(cached.inputs.files));
+    return cached.text;
+  }
   const response = await runBundler({
     ...source,
     allowedModules: allowedBuiltinModules,
@@ -69,9 +72,22 @@ export async function bundle(source: BundleSource): Promise<string> {
     sdkCache: join(cacheFolder, `sdk-${keyOf(sdkModule)}.json`),
     sdkModule,
   });
+  await watch(response.files);
   if ("errors" in response) throw refusal(response.errors);
   writeCache(file, response.code, response.inputs);
   return response.code;
+}
+
+/** Has `deno run --watch` restart the program when Workflow code changes. */
+async function watch(files: string[]): Promise<void> {
+  const own = files.filter((file) =>
+    /^(?!.*node_modules).*\.[cm]?[jt]sx?$/.test(file)
+  );
+  await Promise.all(own.map(async (file) => {
+    // Deno watches what it has imported: as a text, it does not run here.
+    await import(pathToFileURL(file).href, { with: { type: "text" } })
+      .catch(() => {});
+  }));
 }
 
 /** Bundles in a process of its own. */
@@ -124,7 +140,7 @@ async function runBundler(request: BundleRequest): Promise<BundleResponse> {
   if (success) return JSON.parse(new TextDecoder().decode(stdout));
   const text = new TextDecoder().decode(stderr);
   const [reason] = text.match(/(?<=^error: ).*/m) ?? [text.trim()];
-  return { errors: [reason] };
+  return { errors: [reason], files: [] };
 }
 
 function refusal(reasons: string[]): DenoPluginError {

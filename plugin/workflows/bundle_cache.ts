@@ -38,13 +38,15 @@ const unrelated = [
 ];
 
 /** Returns a cached text, unless what it was made from has changed. */
-export function readCache(file: string): string | undefined {
+export function readCache(
+  file: string,
+): { text: string; inputs: Inputs } | undefined {
   try {
     const content = Deno.readTextFileSync(file);
     const end = content.lastIndexOf(marker);
     const text = content.slice(0, end);
     const { hash, inputs } = JSON.parse(content.slice(end + marker.length));
-    if (hash === sha256(text) && isUpToDate(inputs)) return text;
+    if (hash === sha256(text) && isUpToDate(inputs)) return { text, inputs };
   } catch {
     // Whatever is wrong with the cache, the text can be made again.
   }

@@ -10,7 +10,7 @@
 
 import { existsSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { adapt, findTopLevelAwait } from "./adapt.ts";
 import { describeInputs, type Inputs } from "./bundle_cache.ts";
 import {
@@ -60,10 +60,10 @@ export interface BundleSetup {
   flags?: string[];
 }
 
-/** A bundle, or each reason why there is none. */
+/** A bundle, or each reason why there is none, and the files that took part. */
 export type BundleResponse =
-  | { code: string; inputs: Inputs }
-  | { errors: string[] };
+  & { files: string[] }
+  & ({ code: string; inputs: Inputs } | { errors: string[] });
 
 const extensions = ["", ".ts", ".js", "/index.ts", "/index.js"];
 
@@ -131,7 +131,7 @@ async function bundle(
       for (const [path, reason] of wrong) {
         errors.push(explainModule(path, reason, graph));
       }
-      return { errors: [...new Set(errors)] };
+      return { errors: [...new Set(errors)], files: filesOf(graph) };
     }
     const parts = { sandbox, sdk, preload: own[0].part, app: own[1].part };
     const ignored = [preload, app].flatMap(requiredBy)
@@ -141,19 +141,21 @@ async function bundle(
     const isRemote = (name: string) => /^https?:/.test(name);
     const graph = modules.some(isRemote) && await readGraph(roots, setup);
     const texts = textsOf(parts);
-    const inputs = modules.map((path) => {
+    const files = modules.map((path) => {
       if (!graph || !isRemote(path)) return { path, text: texts.get(path) };
       const { local } = graph.modules.find((m) => m.specifier === path) ?? {};
       return { path: local ?? path };
     });
     return {
       code: joinParts(parts, ignored),
-      inputs: describeInputs(inputs, started),
+      inputs: describeInputs(files, started),
+      files: files.map(({ path }) => path),
     };
   } catch (error) {
     if (!(error instanceof BundleError)) throw error;
     const graph = await readGraph(roots, setup);
     return {
+      files: filesOf(graph),
       errors: error.reports.flatMap((report) => {
         const { text, location } = report;
         // The other one of these names the module.
@@ -172,6 +174,13 @@ async function bundle(
       }),
     };
   }
+}
+
+function filesOf({ modules }: Graph): string[] {
+  return modules.map(({ specifier }) => specifier)
+    .filter((specifier) => specifier.startsWith("file:")).map((url) =>
+      fileURLToPath(url)
+    );
 }
 
 /** Makes specifiers of paths. A path may lack an extension, or be of a folder. */

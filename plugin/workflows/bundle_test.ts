@@ -156,12 +156,17 @@ const files: Record<string, string> = {
   "commonjs/required.js": `module.exports = "required";`,
   "folder/index.ts": `export const folder = "folder";`,
   "lazy.ts": `export const lazy = "lazy";`,
+  "counter.ts": `export const counter = { count: 0 };`,
   "workflows.ts": `
     import { sleep } from "@temporalio/workflow";
     import data from "./data.json" with { type: "json" };
     import remote from "${origin}/data.json" with { type: "json" };
     import text from "./text.txt" with { type: "text" };
     import { TextEncoder } from "node:util";
+    import { ApplicationFailure } from "@temporalio/workflow";
+    import * as common from "@temporalio/common";
+    import * as failure from "@temporalio/common/lib/failure.js";
+    import { counter } from "./counter.ts";
     import { common } from "./common.cjs";
     import { folder } from "./folder";
     import { required } from "./commonjs/index.js";
@@ -177,6 +182,16 @@ const files: Record<string, string> = {
       )
       .map((call) => `() => ${call}`)
   }];
+    let count = 0;
+    export async function isolated() {
+      const ofPackage = module${Object.keys(modules).indexOf("alias")}.parse;
+      return {
+        counts: [++count, ++counter.count, ofPackage.count = (ofPackage.count ?? 0) + 1],
+        isShared: [common, failure].every((sdk) => sdk.ApplicationFailure === ApplicationFailure),
+        isFrozen: Object.isFrozen(ApplicationFailure),
+        promise: [Promise.name, Promise.resolve().constructor === Promise],
+      };
+    }
     export async function run() {
       await sleep(1);
       const stacks = functions.map((fail) => {
@@ -271,8 +286,7 @@ async function bundle(
   { workflowsPath = "workflows.ts", permission = "run", ...options }: {
     workflowsPath?: string;
     permission?: keyof typeof bundlers;
-    ignoreModules?: string[];
-  } = {},
+  } & Partial<BundleOptions> = {},
 ): Promise<Result> {
   await write(files);
   const request = { workflowsPath: join(folder, workflowsPath), ...options };
@@ -307,13 +321,25 @@ Deno.test("Workflow code runs what it imports, with stack traces", async () => {
       taskQueue: "imports",
       workflowBundle: { code: code! },
     });
-    const { stacks, values } = await worker.runUntil(
-      environment.client.workflow.execute("run", {
+    const execute = (workflow: string, workflowId: string) =>
+      environment.client.workflow.execute(workflow, {
         taskQueue: "imports",
-        workflowId: "imports",
+        workflowId,
         workflowExecutionTimeout: "1 minute",
-      }),
-    );
+      });
+    const [{ stacks, values }, ...others] = await worker.runUntil(async () => [
+      await execute("run", "imports"),
+      await execute("isolated", "first"),
+      await execute("isolated", "second"),
+    ]);
+    for (const other of others) {
+      assertEquals(other, {
+        counts: [1, 1, 1],
+        isShared: true,
+        isFrozen: true,
+        promise: ["Promise", true],
+      });
+    }
     for (const [i, place] of Object.values(modules).entries()) {
       assertStringIncludes(stacks[i], place);
     }
@@ -331,6 +357,39 @@ Deno.test("Workflow code runs what it imports, with stack traces", async () => {
     ]);
   } finally {
     await environment.teardown();
+  }
+});
+
+Deno.test("Workflow code may lie anywhere", async () => {
+  const workflowsPath = "a b/ä#1%20?/workflows.ts";
+  const helper = `${dirname(workflowsPath)}/helper.ts`;
+  const { code, errors } = await bundle({
+    [workflowsPath]: `export * from "./helper.ts";`,
+    [helper]: "export const anywhere = 1;",
+  }, { workflowsPath });
+  assertEquals(errors, []);
+  assertStringIncludes(code!, "anywhere = 1");
+});
+
+Deno.test("interceptors, converters and preloadModules are named as imports are", async () => {
+  const names = [
+    "mapped",
+    "jsr:@scope/linked@1",
+    "package/script",
+    `${origin}/module.ts`,
+    "npm:ms@3.0.0-canary.1",
+    `file://${folder}/relative.ts`,
+    `${folder}/relative.tsx`,
+  ];
+  for (const name of names) {
+    const { errors } = await bundle({}, {
+      workflowsPath: "folder",
+      workflowInterceptorModules: [name],
+      payloadConverterPath: name,
+      failureConverterPath: name,
+      preloadModules: [name],
+    });
+    assertEquals([name, ...errors], [name]);
   }
 });
 

@@ -103,9 +103,10 @@ export async function bundlePart(
   const [file] = outputFiles!;
   const { code, map } = split(file.text());
   const modules = [...code.matchAll(moduleStart)]
-    .map(([, path]) => toPath(JSON.parse(path)));
+    .map(([, path]) => toPath(parseString(path)));
   const sources = map.sources.map((name) => toPath(name, dirname(file.path)));
-  const own = modules.filter(isApplication).filter(isScript);
+  const own = modules.filter(isApplication).filter(isScript)
+    .filter((path) => !external.includes(path));
   if (own.length > 0 && scripts.length === 0) {
     return await bundlePart(entry, imports, external, own);
   }
@@ -130,7 +131,7 @@ export async function bundleShared(
 export function requiredBy({ pieces }: Part): string[] {
   const names = pieces.flatMap(({ code }) =>
     [...code.matchAll(/\brequire\(("(?:\\.|[^"\\])+")\)/g)]
-      .map(([, name]) => JSON.parse(name))
+      .map(([, name]) => parseString(name))
   );
   return [...new Set(names)];
 }
@@ -142,7 +143,7 @@ export async function readSdkParts({ allowedModules, sdkCache, sdkModule }: {
   sdkModule: string;
 }): Promise<Record<"sandbox" | "sdk", Part>> {
   const cached = readCache(sdkCache);
-  if (cached) return JSON.parse(cached);
+  if (cached) return JSON.parse(cached.text);
   const started = Date.now();
   const { resolve } = createRequire(sdkModule);
   const load = (name: string) =>
@@ -227,6 +228,20 @@ return {
 })();
 `,
   ]);
+}
+
+/** Returns the value of a string literal of esbuild's, which is ASCII. */
+function parseString(literal: string): string {
+  const json = literal.replace(
+    /\\(?:x(\w\w)|u\{(\w+)\}|(.))/g,
+    (escape, byte, codePoint) =>
+      byte || codePoint
+        ? JSON.stringify(
+          String.fromCodePoint(parseInt(byte ?? codePoint, 16)),
+        ).slice(1, -1)
+        : escape,
+  );
+  return JSON.parse(json);
 }
 
 /** Whether a module is the application's own. */
