@@ -164,7 +164,7 @@ const files: Record<string, string> = {
     import text from "./text.txt" with { type: "text" };
     import { TextEncoder } from "node:util";
     import { ApplicationFailure } from "@temporalio/workflow";
-    import * as common from "@temporalio/common";
+    import * as sdk from "@temporalio/common";
     import * as failure from "@temporalio/common/lib/failure.js";
     import { counter } from "./counter.ts";
     import { common } from "./common.cjs";
@@ -187,7 +187,7 @@ const files: Record<string, string> = {
       const ofPackage = module${Object.keys(modules).indexOf("alias")}.parse;
       return {
         counts: [++count, ++counter.count, ofPackage.count = (ofPackage.count ?? 0) + 1],
-        isShared: [common, failure].every((sdk) => sdk.ApplicationFailure === ApplicationFailure),
+        isShared: [sdk, failure].every((module) => module.ApplicationFailure === ApplicationFailure),
         isFrozen: Object.isFrozen(ApplicationFailure),
         promise: [Promise.name, Promise.resolve().constructor === Promise],
       };
