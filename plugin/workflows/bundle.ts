@@ -55,6 +55,11 @@ export async function bundle(source: BundleSource): Promise<string> {
       `Cannot preload modules that are also ignored: "${ignored.join('", "')}"`,
     );
   }
+  if (!sdkModule.startsWith(join(root, "node_modules"))) {
+    throw refusal([
+      'The SDK is not in a folder "node_modules": set "nodeModulesDir" to "auto" in deno.json',
+    ]);
+  }
   const keyOf = (value: unknown) =>
     createHash("sha256")
       .update(JSON.stringify([value, Deno.version, import.meta.url]))

@@ -14,7 +14,7 @@ import {
   Runtime,
   Worker,
 } from "@temporalio/worker";
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
@@ -215,8 +215,8 @@ const files: Record<string, string> = {
   `,
 };
 
-/** Starts a process that bundles, with these permissions. */
-function startBundler(...permissions: string[]) {
+/** Starts a process that bundles, with these permissions and variables. */
+function startBundler(permissions: string[], env: Record<string, string> = {}) {
   const bundler = spawn("deno", [
     ...["run", "-q", "--no-prompt", "--no-check", ...permissions],
     `--config=${join(folder, "deno.json")}`,
@@ -227,6 +227,7 @@ function startBundler(...permissions: string[]) {
       ...Deno.env.toObject(),
       DENO_DIR: join(folder, ".deno"),
       JSR_URL: origin,
+      ...env,
     },
     stdio: ["pipe", "pipe", "inherit"],
   });
@@ -260,8 +261,8 @@ Deno.test.beforeAll(async () => {
   }
   await write(files);
   bundlers = {
-    "run": startBundler("-A"),
-    "deny-run": startBundler("-A", "--deny-run"),
+    "run": startBundler(["-A"]),
+    "deny-run": startBundler(["-A", "--deny-run"]),
   };
 });
 
@@ -509,4 +510,25 @@ Deno.test("without the permission to run Deno, one line says what to do", async 
     "No bundle in the cache is up to date, and this process may not bundle: " +
     'run "deno task bundle", or allow "run" for "deno"',
   ]);
+});
+
+Deno.test("where Deno cannot download esbuild, one line says what to do", async () => {
+  await write({ "offline.ts": "export {};" });
+  const cache = join(folder, ".offline");
+  await Deno.mkdir(cache);
+  const npm = await Deno.readLink(join(folder, ".deno", "npm"));
+  await Deno.symlink(npm, join(cache, "npm"));
+  const bundler = startBundler(["-A"], {
+    DENO_DIR: cache,
+    HTTPS_PROXY: "http://127.0.0.1:9",
+  });
+  const { errors } = await bundler.bundle({
+    workflowsPath: join(folder, "offline.ts"),
+  });
+  await bundler.stop();
+  assertEquals(errors.length, 1);
+  assertMatch(
+    errors[0],
+    /^Deno cannot download esbuild, its bundler: .*; run "deno task bundle" once where the npm registry is available$/,
+  );
 });

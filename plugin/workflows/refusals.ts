@@ -61,6 +61,10 @@ export function explainReport(
   graph: Graph,
 ): string {
   const [first] = text.split("\n");
+  if (!location && first.includes("esbuild")) {
+    return `Deno cannot download esbuild, its bundler: ${first}; run ` +
+      '"deno task bundle" once where the npm registry is available';
+  }
   const [, unresolved] = first.match(/^Could not resolve "(.*)"$/) ?? [];
   const [, unloaded] =
     first.match(/^Do not know how to load path: deno:(.*)$/) ??
