@@ -104,8 +104,9 @@ async function runBundler(request: BundleRequest): Promise<BundleResponse> {
   const command = isGranted({ name: "run", command: own }) ? own : "deno";
   if (!isGranted({ name: "run", command })) {
     throw refusal([
-      "No bundle in the cache is up to date, and this process may not bundle: " +
-      'run "deno task bundle", or allow "run" for "deno"',
+      "No bundle in the cache is up to date, and this process may not run Deno " +
+      'to make one: allow "run" for "deno", create all Workers before one runs, ' +
+      'or run "deno task bundle"',
     ]);
   }
   const setup: BundleSetup = {

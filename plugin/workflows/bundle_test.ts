@@ -507,8 +507,9 @@ Deno.test("a second copy of the SDK is refused", async () => {
 Deno.test("without the permission to run Deno, one line says what to do", async () => {
   const permission = "deny-run";
   assertEquals(await refusal("export {};", { permission }), [
-    "No bundle in the cache is up to date, and this process may not bundle: " +
-    'run "deno task bundle", or allow "run" for "deno"',
+    "No bundle in the cache is up to date, and this process may not run Deno " +
+    'to make one: allow "run" for "deno", create all Workers before one runs, ' +
+    'or run "deno task bundle"',
   ]);
 });
 
