@@ -73,14 +73,17 @@ export function explainReport(
   const reason = unresolved
     ? `Import "${unresolved}" not a dependency and not in import map`
     : (failed?.error ?? first).split("\n")[0].replace(/\.$| from "[^"]+"$/, "");
-  if (!location?.file || location.file.startsWith("<")) return reason;
+  const [, place = ""] = text.match(/^ *at (file:\S+)$/m) ?? [];
+  // A module that nothing imports: `workflowsPath` or another option names it.
+  if (!location?.file || location.file.startsWith("<")) {
+    return place ? `${reason} at ${place}` : reason;
+  }
   const importer = resolve(location.file);
   const by = importersOf(
     graph,
     importer,
     (names) => names.some((name) => name === unresolved || text.includes(name)),
   );
-  const [, place = ""] = text.match(/^ *at (file:\S+)$/m) ?? [];
   const isElsewhere = place && !place.startsWith(`${toUrl(importer)}:`);
   return `${reason}${isElsewhere ? ` at ${place}` : ""}, ${by.text}`;
 }
