@@ -6,10 +6,9 @@
  */
 
 import { NativeConnection, Worker } from "@temporalio/worker";
-import type { Settings } from "./cli/settings.ts";
-import { workerMain } from "./cli/worker.ts";
+import { type Settings, workerMain } from "@temporal-on-deno/cli/worker";
+import { DenoPlugin } from "@temporal-on-deno/plugin";
 import config from "./deno.json" with { type: "json" };
-import { DenoPlugin } from "./plugin/mod.ts";
 
 /** Runs a Worker until SIGINT or SIGTERM. */
 export async function runWorker(

@@ -6,9 +6,11 @@
  */
 
 import { Client, Connection } from "@temporalio/client";
-import { clientMain } from "./cli/client.ts";
-import { printable } from "./cli/program.ts";
-import type { Settings } from "./cli/settings.ts";
+import {
+  clientMain,
+  printable,
+  type Settings,
+} from "@temporal-on-deno/cli/client";
 import { SayHello } from "./workflows.ts";
 
 /** Executes `SayHello` under a Workflow Id and returns its result. */

@@ -1,5 +1,10 @@
 /** What becomes of a Workflow if something fails. */
 
+import {
+  environment,
+  skipsTime,
+  useEnvironment,
+} from "@temporal-on-deno/cli/testing";
 import { Context } from "@temporalio/activity";
 import {
   ActivityFailure,
@@ -19,11 +24,8 @@ import {
 import * as activities from "../activities.ts";
 import {
   createWorker,
-  environment,
   executeSayHello,
-  skipsTime,
   startSayHello,
-  useEnvironment,
 } from "./_environment.ts";
 
 useEnvironment();

@@ -4,7 +4,8 @@ import { ApplicationFailure, Context } from "@temporalio/activity";
 import { Client } from "@temporalio/client";
 import { Worker } from "@temporalio/worker";
 import { assertEquals } from "@std/assert";
-import { environment, startSayHello, useEnvironment } from "./_environment.ts";
+import { environment, useEnvironment } from "@temporal-on-deno/cli/testing";
+import { startSayHello } from "./_environment.ts";
 
 useEnvironment();
 

@@ -3,7 +3,7 @@
 import { DeterminismViolationError } from "@temporalio/workflow";
 import { Worker } from "@temporalio/worker";
 import { assertRejects } from "@std/assert";
-import { plugins } from "./_environment.ts";
+import { plugins } from "@temporal-on-deno/cli/testing";
 
 const folder = `${import.meta.dirname}/histories`;
 const workflowsPath = import.meta.resolve("../workflows.ts");

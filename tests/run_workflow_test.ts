@@ -4,16 +4,16 @@
  * @module
  */
 
+import {
+  createOtherEnvironment,
+  plugins,
+  timeSkippingServer as server,
+} from "@temporal-on-deno/cli/testing";
 import { TestWorkflowEnvironment } from "@temporalio/testing";
 import { Worker } from "@temporalio/worker";
 import { assertEquals } from "@std/assert";
 import * as activities from "../activities.ts";
 import { SayHello } from "../workflows.ts";
-import {
-  createOtherEnvironment,
-  plugins,
-  timeSkippingServer as server,
-} from "./_environment.ts";
 
 let environment: TestWorkflowEnvironment;
 

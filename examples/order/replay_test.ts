@@ -1,5 +1,5 @@
 import { Worker } from "@temporalio/worker";
-import { plugins } from "../../tests/_environment.ts";
+import { plugins } from "@temporal-on-deno/cli/testing";
 import after from "./histories/with_receipt.json" with { type: "json" };
 import before from "./histories/without_receipt.json" with { type: "json" };
 

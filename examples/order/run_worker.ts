@@ -1,7 +1,6 @@
 import { NativeConnection, Worker } from "@temporalio/worker";
-import type { Settings } from "../../cli/settings.ts";
-import { workerMain } from "../../cli/worker.ts";
-import { DenoPlugin } from "../../plugin/mod.ts";
+import { type Settings, workerMain } from "@temporal-on-deno/cli/worker";
+import { DenoPlugin } from "@temporal-on-deno/plugin";
 
 const taskQueue = "order-task-queue";
 await workerMain(runWorker, { taskQueue, task: "order:worker" });

@@ -1,6 +1,5 @@
 import { Client, Connection } from "@temporalio/client";
-import { clientMain } from "../../cli/client.ts";
-import { printable } from "../../cli/program.ts";
+import { clientMain, printable } from "@temporal-on-deno/cli/client";
 import { getStatus, pay, ProcessOrder } from "./workflows.ts";
 
 const options = {

@@ -1,13 +1,13 @@
+import {
+  environment,
+  skipsTime,
+  useEnvironment,
+} from "@temporal-on-deno/cli/testing";
 import { Context } from "@temporalio/activity";
 import { WorkflowUpdateFailedError } from "@temporalio/client";
 import { rootCause } from "@temporalio/common";
 import { Worker } from "@temporalio/worker";
 import { assertEquals, assertRejects } from "@std/assert";
-import {
-  environment,
-  skipsTime,
-  useEnvironment,
-} from "../../tests/_environment.ts";
 import * as activities from "./activities.ts";
 import { getStatus, pay, ProcessOrder } from "./workflows.ts";
 

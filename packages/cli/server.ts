@@ -1,0 +1,33 @@
+/**
+ * Runs a dev server in the foreground (the task `server`).
+ *
+ * @module
+ */
+
+import { readNumber } from "./arguments.ts";
+import { UserError } from "./errors.ts";
+import { interruption, runProgram } from "./program.ts";
+import { startDevServer } from "./servers/dev_server.ts";
+import { waitForInterruption } from "./processes.ts";
+import { isFree } from "./ports.ts";
+
+const options = {
+  "--port NUMBER": "gRPC port (default: 7233); the Web UI's is 1000 higher",
+};
+
+await runProgram("deno task server", options, async (args) => {
+  const port = readNumber("--port", args.port ?? "7233");
+  const taken = [port, port + 1000].find((port) => !isFree(port));
+  if (taken) {
+    throw new UserError(
+      `Cannot listen on port ${taken}: it is in use, perhaps by another dev ` +
+        "server; use that one, stop it, or pass --port",
+    );
+  }
+  const signal = interruption();
+  await using server = await startDevServer({ port, signal });
+  console.log(`Temporal Service at ${server.address}`);
+  console.log(`Web UI at ${server.webUi}; Ctrl-C stops both`);
+  await waitForInterruption(server, "Dev server", signal);
+  console.log("Dev server stops; its data is deleted");
+});

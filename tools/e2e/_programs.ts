@@ -1,0 +1,102 @@
+/**
+ * What the end-to-end tests share: the project's tasks as processes, each with an
+ * environment of its own, so that the settings of the person who runs the tests
+ * have no effect.
+ *
+ * @module
+ */
+
+import config from "../../deno.json" with { type: "json" };
+import { delimiter, dirname } from "node:path";
+import { locateServer } from "../../packages/cli/servers/locate.ts";
+import {
+  Program,
+  type ProgramOptions,
+  run,
+  startTask,
+} from "../../packages/cli/processes.ts";
+import { root, temporaryFolder } from "../shared/project.ts";
+
+export { startDevServer } from "../../packages/cli/servers/dev_server.ts";
+export { Program };
+export { waitFor } from "../../packages/cli/processes.ts";
+export { changedProject, root, temporaryFolder } from "../shared/project.ts";
+
+// No Worker runs in these tests' own process: whatever they open, they close.
+Deno.test.sanitizer({ ops: true, resources: true });
+
+type Task = keyof typeof config.tasks;
+
+const home = await temporaryFolder();
+Deno.test.afterAll(async () => await home[Symbol.asyncDispose]());
+
+const info = await run([Deno.execPath(), "info", "--json"], {
+  signal: AbortSignal.timeout(20_000),
+});
+
+/** The whole environment of a program that a test starts. */
+export const cleanEnv: Record<string, string> = {
+  DENO_DIR: JSON.parse(info).denoDir,
+  HOME: home.path,
+  NO_COLOR: "1",
+  PATH: dirname(Deno.execPath()) + delimiter + Deno.env.get("PATH"),
+  TEMPORAL_CLI: await locateServer("dev-server"),
+};
+
+/** Starts a task. */
+export function spawn(
+  name: Task,
+  args: string[] = [],
+  { env, ...options }: ProgramOptions = {},
+): Program {
+  return startTask(name, args, {
+    ...options,
+    env: { ...cleanEnv, ...env },
+    clearEnv: true,
+  });
+}
+
+/** Runs a task to its end. */
+export async function output(
+  name: Task,
+  args: string[] = [],
+  options: ProgramOptions = {},
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  await using program = spawn(name, args, options);
+  const { code } = await program.status;
+  const { stdout, stderr } = program;
+  return { code, stdout, stderr };
+}
+
+/** Starts a Worker and waits until it polls. */
+export async function startWorker(
+  args: string[] = [],
+  options: ProgramOptions = {},
+): Promise<Program> {
+  const worker = spawn("worker", args, options);
+  await worker.prints("Worker is polling");
+  return worker;
+}
+
+/**
+ * Runs a file of `tests/` in a copy of the project, as the task `test` does, but
+ * without a check of types, which takes longer than the tests.
+ */
+export async function runTest(
+  file: string,
+  cwd: string,
+  ...args: string[]
+): Promise<string> {
+  const flags = ["--no-check", "--no-prompt", "--cached-only", "-P"];
+  await using program = new Program(
+    [Deno.execPath(), "test", ...flags, file, "--", ...args],
+    { cwd, env: cleanEnv, clearEnv: true },
+  );
+  await program.status;
+  return program.stdout + program.stderr;
+}
+
+/** Reads a file of the project. */
+export async function readProjectFile(file: string): Promise<string> {
+  return await Deno.readTextFile(`${root}/${file}`);
+}

@@ -1,0 +1,229 @@
+/**
+ * What code of an application can reach in a Worker that runs as its task does:
+ * Activities, and Workflow code that escapes from the SDK's sandbox.
+ */
+
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { connectClient } from "../shared/client.ts";
+import {
+  changedProject,
+  type Program,
+  readProjectFile,
+  runTest,
+  spawn,
+  startDevServer,
+} from "./_programs.ts";
+
+const activities = `
+import {
+  attack,
+  getAttacksAtLoad,
+} from "./plugin/activities/testdata/attacks.ts";
+
+export async function say_hello(name: string): Promise<string> {
+  if (name === "listen") {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    return listener.addr.hostname;
+  }
+  return name === "load"
+    ? JSON.stringify(await getAttacksAtLoad())
+    : await attack(name);
+}`;
+
+/** Leaves the sandbox in the way that Node.js and Deno have in common. */
+const workflows = `
+import { proxyActivities } from "@temporalio/workflow";
+import type * as activities from "./activities.ts";
+
+const { say_hello } = proxyActivities<typeof activities>({
+  startToCloseTimeout: "30 seconds",
+});
+
+export async function SayHello(name: string): Promise<string> {
+  if (name !== "escape") return await say_hello(name);
+  const { Deno } = URL.constructor("return globalThis")();
+  const attempts = {
+    ffi: () => Deno.dlopen("libc.so.6", {}),
+    net: () => Deno.listen({ port: 0 }),
+    run: () => new Deno.Command("true").outputSync(),
+    "run Deno": () => new Deno.Command("deno").outputSync(),
+    "write the cache": () =>
+      Deno.writeTextFileSync("node_modules/.cache/temporal-on-deno/x.js", ""),
+    write: () => Deno.writeTextFileSync("x.txt", ""),
+    "read outside": () => Deno.readTextFileSync("/etc/passwd"),
+    "read the API key": () => {
+      if (Deno.env.get("TEMPORAL_API_KEY") === undefined) throw { name: "NotCapable" };
+    },
+  };
+  const outcomes = Object.entries(attempts).map(([name, attempt]) => {
+    try {
+      attempt();
+      return [name, "allowed"];
+    } catch (error) {
+      return [name, (error as Error).name];
+    }
+  });
+  return JSON.stringify(Object.fromEntries(outcomes));
+}`;
+
+const server = await startDevServer();
+const project = await changedProject({
+  "activities.ts": activities,
+  "workflows.ts": workflows,
+});
+const worker = spawn("worker", [], {
+  cwd: project.path,
+  env: {
+    TEMPORAL_ADDRESS: server.address,
+    TEMPORAL_API_KEY: "secret",
+    TEMPORAL_TLS: "false",
+  },
+});
+const { connection, workflow } = await connectClient(server.address);
+
+Deno.test.beforeAll(async () => {
+  await worker.prints("Worker is polling");
+});
+
+Deno.test.afterAll(async () => {
+  await connection.close();
+  await worker[Symbol.asyncDispose]();
+  await server[Symbol.asyncDispose]();
+  await project[Symbol.asyncDispose]();
+});
+
+async function execute(name: string): Promise<string> {
+  return await workflow.execute("SayHello", {
+    args: [name],
+    taskQueue: "hello-task-queue",
+    workflowId: crypto.randomUUID(),
+  });
+}
+
+Deno.test("Activities of the Worker are denied every attack, at load and at run time", async () => {
+  const atLoad: Record<string, string> = JSON.parse(await execute("load"));
+  const names = Object.keys(atLoad);
+  assertEquals(names.length > 50, true);
+  const breaches = Object.entries(atLoad)
+    .filter(([, outcome]) => !outcome.startsWith("denied"));
+  for (const name of names) {
+    const outcome = await execute(name);
+    if (!outcome.startsWith("denied")) breaches.push([name, outcome]);
+  }
+  assertEquals(breaches, []);
+});
+
+Deno.test("Workflow code that escapes finds no permission worth having", async () => {
+  const outcomes = JSON.parse(await execute("escape"));
+  const denied = Object.keys(outcomes).map((name) => [name, "NotCapable"]);
+  assertEquals(denied.length, 8);
+  assertEquals(outcomes, Object.fromEntries(denied));
+});
+
+/** Starts another Worker, whose Activities are given permissions in their line. */
+async function spawnThatPermits(permissions: string): Promise<Program> {
+  const config = await readProjectFile("deno.json");
+  const line = '"activities": {},';
+  assertStringIncludes(config, line);
+  await Deno.writeTextFile(
+    join(project.path, "deno.json"),
+    config.replace(line, `"activities": ${permissions},`),
+  );
+  return spawn("worker", ["--task-queue", "permissive"], {
+    cwd: project.path,
+    env: { TEMPORAL_ADDRESS: server.address },
+  });
+}
+
+Deno.test("deno.json permits Activities a host in one line", async () => {
+  await using _worker = await spawnThatPermits('{ "net": ["127.0.0.1"] }');
+  const result = await workflow.execute("SayHello", {
+    args: ["listen"],
+    taskQueue: "permissive",
+    workflowId: "permissive",
+  });
+  assertEquals(result, "127.0.0.1");
+});
+
+Deno.test("worker rejects permissions for Activities that it does not have", async () => {
+  await using worker = await spawnThatPermits('{ "run": true }');
+  assertEquals((await worker.status).code, 1);
+  assertEquals(
+    worker.stderr,
+    'Cannot give Activities the permission "run" with the value true: this ' +
+      "process does not have it; add it to the permissions of the process, and " +
+      "create all Workers before one runs\n",
+  );
+});
+
+/** What the set "test" permits: the project's files, this machine, and the SDK. */
+const permittedInTests = [
+  "require .node",
+  "import the Worker",
+  "read its own source",
+  "import JSON",
+  "require JSON",
+  "Deno.env.toObject",
+  "process.env keys",
+  "Deno.kill itself",
+  "process.kill itself",
+  "node:process kill itself",
+  "process._kill itself",
+  "fetch",
+  "WebSocket",
+  "node:http",
+  "node:http2",
+  "node:net",
+  "node:tls",
+  "Deno.connect",
+  "Deno.connectTls",
+  "Deno.listen",
+  "caches",
+  "hostname",
+  "localStorage",
+];
+
+Deno.test("a mock in a test can do what the permissions of the tests list, and no more", async () => {
+  await Deno.writeTextFile(
+    join(project.path, "tests", "attacks_test.ts"),
+    `
+      import {
+        attack,
+        attacks as all,
+      } from "../packages/plugin/activities/testdata/attacks.ts";
+      import { useEnvironment } from "@temporal-on-deno/cli/testing";
+      import { executeSayHello } from "./_environment.ts";
+
+      useEnvironment();
+
+      Deno.test("attacks", async () => {
+        const names = Object.keys(all)
+          .filter((name) => !["process.abort", "setuid"].includes(name));
+        let attacks: Promise<unknown> | undefined;
+        await executeSayHello({
+          async say_hello() {
+            attacks ??= Promise.all(names.map(async (name) => {
+              console.log("ATTACK", JSON.stringify([name, await attack(name)]));
+            }));
+            return "";
+          },
+        });
+        await attacks;
+      });`,
+  );
+  const environment = ["--workflow-environment", "local"];
+  const printed = await runTest(
+    "tests/attacks_test.ts",
+    project.path,
+    ...environment,
+  );
+  const outcomes: [string, string][] = printed.split("\n")
+    .filter((line) => line.startsWith("ATTACK "))
+    .map((line) => JSON.parse(line.slice("ATTACK ".length)));
+  assertEquals(outcomes.length > 70, true, printed);
+  const permitted = outcomes
+    .filter(([, outcome]) => outcome.startsWith("ALLOWED"))
+    .map(([name]) => name);
+  assertEquals(new Set(permitted), new Set(permittedInTests));
+});

@@ -1,0 +1,168 @@
+/** The tasks `demo` and `server`, and each command of the README. */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { join } from "node:path";
+import { hasFreePorts } from "../../packages/cli/servers/dev_server.ts";
+import { locateServer } from "../../packages/cli/servers/locate.ts";
+import { answers, findPort, isFree } from "../../packages/cli/ports.ts";
+import {
+  output,
+  type Program,
+  root,
+  spawn,
+  startDevServer,
+  waitFor,
+} from "./_programs.ts";
+
+/** Starts the demo where no server runs, with this port for its own. */
+function startDemo(
+  port = findPort(hasFreePorts),
+  args: string[] = [],
+): Program {
+  const env = { TEMPORAL_ADDRESS: `localhost:${port}` };
+  return spawn("demo", args, { env });
+}
+
+/** Returns the address of the server that a demo has started. */
+async function serverOf(demo: Program): Promise<string> {
+  await demo.prints(", Web UI at ");
+  return /Temporal Service at (\S+),/.exec(demo.stdout)![1];
+}
+
+Deno.test("demo prints each step and the Web UI's page, and stops everything", async () => {
+  await using demo = startDemo();
+  const address = await serverOf(demo);
+  assertEquals((await demo.status).code, 0);
+  const port = Number(address.split(":")[1]);
+  assertEquals(
+    demo.stdout,
+    `Temporal Service at ${address}, Web UI at http://localhost:${port + 1000}
+Worker is polling Task Queue "hello-task-queue" in Namespace "default" at ${address}; press Ctrl-C to stop it
+Result: Hello, Temporal!
+Worker is shutting down
+`,
+  );
+  const page = `http://localhost:${port + 1000}/namespaces/default/workflows/`;
+  assertMatch(
+    demo.stderr,
+    new RegExp(`^Started Workflow "hello-workflow": ${page}\\S+\n$`, "m"),
+  );
+  assertEquals([isFree(port), isFree(port + 1000)], [true, true]);
+});
+
+Deno.test("demo uses a server that is running, and does not stop it", async () => {
+  await using server = await startDevServer();
+  const { address } = server;
+  const env = { TEMPORAL_ADDRESS: address };
+  const { code, stdout } = await output("demo", [], { env });
+  assertEquals(code, 0);
+  const [first, , result] = stdout.split("\n");
+  assertEquals(first, `Temporal Service at ${address} is running already`);
+  assertEquals(result, "Result: Hello, Temporal!");
+  assertEquals(await answers(address), true);
+});
+
+Deno.test("demo uses other ports where the usual ones are in use", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  const env = { TEMPORAL_ADDRESS: `localhost:${port}` };
+  const { code, stdout } = await output("demo", [], { env });
+  assertEquals(code, 0);
+  const [first, second] = stdout.split("\n");
+  assertEquals(first, `Port ${port} or ${port + 1000} is in use`);
+  assertMatch(second, /^Temporal Service at localhost:\d+, Web UI at /);
+});
+
+Deno.test("demo does not start a server in place of one that is set", async () => {
+  const env = { TEMPORAL_ADDRESS: "127.0.0.1:1", TEMPORAL_API_KEY: "key" };
+  const { code, stdout, stderr } = await output("demo", [], { env });
+  assertEquals(code, 1);
+  assertEquals(
+    stdout,
+    "Temporal Service at 127.0.0.1:1, from your settings\n",
+  );
+  const [connect, demo] = stderr.split("\n");
+  assertMatch(
+    connect,
+    /^Cannot connect to a Temporal Service at "127.0.0.1:1"/,
+  );
+  assertEquals(demo, "Cannot run the demo: the Worker has not started");
+});
+
+Deno.test("demo --keep leaves server and Worker running until Ctrl-C", async () => {
+  await using demo = startDemo(undefined, ["--keep"]);
+  await demo.prints("keep running until Ctrl-C");
+  const address = await serverOf(demo);
+  const { stdout } = await output("start", ["Again", "--address", address]);
+  assertEquals(stdout, "Result: Hello, Again!\n");
+  demo.kill("SIGINT");
+  assertEquals((await demo.status).code, 0);
+  assertEquals(await answers(address), false);
+});
+
+for (
+  const [phase, reach] of [
+    [
+      "the server starts",
+      (_, port) =>
+        waitFor("the server", async () => !isFree(port), { seconds: 20 }),
+    ],
+    ["the Worker starts", (demo) => demo.prints("Temporal Service at ")],
+    ["the Workflow runs", (demo) => demo.prints("Worker is polling ")],
+  ] as [string, (demo: Program, port: number) => Promise<void>][]
+) {
+  Deno.test(`demo stops what it has started on Ctrl-C while ${phase}`, async () => {
+    const port = findPort(hasFreePorts);
+    await using demo = startDemo(port);
+    await reach(demo, port);
+    demo.kill("SIGINT");
+    assertEquals((await demo.status).code, 130);
+    assertEquals(demo.stdout.includes("Result"), false);
+    assertEquals(hasFreePorts(port), true);
+  });
+}
+
+Deno.test("server rejects a port that is in use", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  const { code, stderr } = await output("server", ["--port", `${port}`]);
+  assertEquals(code, 1);
+  assertMatch(
+    stderr,
+    new RegExp(`^Cannot listen on port ${port}: it is in use`),
+  );
+});
+
+/** Matches a line of the README; "…" stands for anything. */
+function pattern(line: string): RegExp {
+  const literal = line.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  return new RegExp(`^${literal.replaceAll("…", ".*")}$`, "m");
+}
+
+Deno.test("each command of the README prints what it says", async () => {
+  const readme = await Deno.readTextFile(join(root, "README.md"));
+  const port = findPort(hasFreePorts);
+  const env = {
+    TEMPORAL_ADDRESS: `localhost:${port}`,
+    TEMPORAL_TEST_SERVER: await locateServer("test-server"),
+  };
+  await using programs = new AsyncDisposableStack();
+  const ran: string[] = [];
+  const blocks = /```sh\ndeno task (\w+)\n```\n+```text\n([^]*?)```/g;
+  for (const [, name, expected] of readme.matchAll(blocks)) {
+    // The server's address may be in use on this machine.
+    const lines = expected.replaceAll("7233", `${port}`)
+      .replaceAll("8233", `${port + 1000}`).trim().split("\n")
+      .filter((line) => line !== "…");
+    const args = name === "server" ? ["--port", `${port}`] : [];
+    const program = programs.use(spawn(name as "demo", args, { env }));
+    await program.prints(lines.at(-1)!.split("…")[0].trim(), 120);
+    const printed = `${program.stderr}\n${program.stdout}`;
+    for (const line of lines) {
+      assert(pattern(line).test(printed), `${name}: ${line}\n${printed}`);
+    }
+    ran.push(name);
+    if (name === "demo") await program.status;
+  }
+  assertEquals(ran, ["demo", "test", "server", "worker", "start"]);
+});

@@ -1,0 +1,37 @@
+/**
+ * Python and Deno on one Task Queue (the task `test:python`). It creates a virtual
+ * environment with Temporal's Python SDK in `node_modules/.cache`.
+ */
+
+import { assertEquals } from "@std/assert";
+import { join } from "node:path";
+import { Program, run } from "../../../packages/cli/processes.ts";
+import { output, root, startDevServer, startWorker } from "../_programs.ts";
+
+const folder = join(root, "node_modules", ".cache", "python");
+const python = join(folder, "bin", "python");
+const app = join(import.meta.dirname!, "app.py");
+
+Deno.test.beforeAll(async () => {
+  const signal = AbortSignal.timeout(300_000);
+  await run(["python3", "-m", "venv", folder], { signal });
+  const install = ["install", "--quiet", "temporalio==1.35.0"];
+  await run([python, "-m", "pip", ...install], { signal });
+});
+
+Deno.test("worker runs a Workflow that Python has started", async () => {
+  await using server = await startDevServer();
+  await using _worker = await startWorker(["--address", server.address]);
+  const result = await run([python, app, "start", server.address], {
+    signal: AbortSignal.timeout(20_000),
+  });
+  assertEquals(result, "Result: Hello, Temporal!\n");
+});
+
+Deno.test("start gets its result from a Worker in Python", async () => {
+  await using server = await startDevServer();
+  await using worker = new Program([python, app, "worker", server.address]);
+  await worker.prints("Python Worker polls");
+  const { stdout } = await output("start", ["--address", server.address]);
+  assertEquals(stdout, "Result: Hello, Temporal!\n");
+});

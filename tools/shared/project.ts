@@ -1,0 +1,62 @@
+/**
+ * The project's folder, and copies of it to change.
+ *
+ * @module
+ */
+
+import { cp } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { run } from "../../packages/cli/processes.ts";
+
+/** The project's folder. */
+export const root: string = dirname(dirname(import.meta.dirname!));
+
+/** A folder that is removed when it is disposed of. */
+export type TemporaryFolder = AsyncDisposable & { path: string };
+
+/** Creates an empty folder. */
+export async function temporaryFolder(): Promise<TemporaryFolder> {
+  const path = await Deno.realPath(await Deno.makeTempDir());
+  return {
+    path,
+    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
+  };
+}
+
+/** Copies the project, with other contents in some of its files. */
+export async function changedProject(
+  changes: Record<string, string>,
+): Promise<TemporaryFolder> {
+  const folder = await temporaryFolder();
+  const filter = (path: string) =>
+    !["node_modules", ".git"].includes(basename(path));
+  await cp(root, folder.path, { recursive: true, filter });
+  await copyPackages(join(folder.path, "node_modules"));
+  for (const [file, text] of Object.entries(changes)) {
+    await Deno.writeTextFile(join(folder.path, file), text);
+  }
+  return folder;
+}
+
+async function copyPackages(target: string) {
+  // The cache names files of the original, and other programs write to it.
+  const entries = Array.from(
+    Deno.readDirSync(join(root, "node_modules")),
+    ({ name }) => join(root, "node_modules", name),
+  ).filter((path) => basename(path) !== ".cache");
+  const copy = async (option: string) => {
+    await Deno.mkdir(target);
+    const signal = AbortSignal.timeout(60_000);
+    await run(["cp", option, ...entries, target], { signal });
+  };
+  // Hard links take a tenth of the time, but not from one disk to another. A file
+  // of "deno install", which may run there, can be gone in between.
+  for (const option of ["-al", "-al", "-a"]) {
+    try {
+      return await copy(option);
+    } catch (error) {
+      if (option === "-a") throw error;
+      await Deno.remove(target, { recursive: true });
+    }
+  }
+}
