@@ -32,7 +32,7 @@ await runProgram("deno task test", options, async (args) => {
     const file = join("node_modules", `.${kind}`);
     await Deno.writeTextFile(file, env[variable]);
   }
-  const files = args.FILE ? [args.FILE] : [];
+  const files = [args.FILE ?? "tests/"];
   const test = new Deno.Command(Deno.execPath(), {
     args: [
       ...["test", "--no-prompt", "--cached-only", "--parallel", "-P", ...files],
