@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { ConnectionPlugin } from "@temporalio/client";
 import { TestWorkflowEnvironment } from "@temporalio/testing";
 import {
   DefaultLogger,
@@ -25,6 +26,12 @@ Runtime.install({
   logger: new DefaultLogger("ERROR", () => {}),
   telemetryOptions: { logging: { filter: { core: "ERROR", other: "ERROR" } } },
 });
+
+/** The options of a server that is there. */
+export interface Executable {
+  /** Its executable, as the SDK wants it. */
+  executable: { type: "existing-path"; path: string };
+}
 
 /** Runs Workflows in the test's own thread: starting another takes longer. */
 class SameThreadPlugin implements NativeConnectionPlugin, WorkerPlugin {
@@ -47,25 +54,25 @@ class SameThreadPlugin implements NativeConnectionPlugin, WorkerPlugin {
 }
 
 /** Plugins of a test environment. */
-export const plugins = [
+export const plugins: (ConnectionPlugin & NativeConnectionPlugin)[] = [
   new SameThreadPlugin(),
   new TimeLimitPlugin(),
   new DenoPlugin(),
 ];
 
 /** The time-skipping test server; undefined if the SDK is to download it. */
-export const timeSkippingServer = findExecutable(
+export const timeSkippingServer: Executable | undefined = findExecutable(
   "TEMPORAL_TEST_SERVER",
   ".test-server",
 );
 
-const { "workflow-environment": kind = "time-skipping" } = readArguments(
+const kind: string = readArguments(
   Deno.args,
   { "--workflow-environment KIND": "time-skipping, local or HOST:PORT" },
-);
+)["workflow-environment"] ?? "time-skipping";
 
 /** Whether the environment skips time; the others take as long as it takes. */
-export const skipsTime = kind === "time-skipping";
+export const skipsTime: boolean = kind === "time-skipping";
 
 /** Creates the environment of `--workflow-environment`, if it skips no time. */
 export async function createOtherEnvironment(): Promise<
@@ -91,7 +98,7 @@ export async function createOtherEnvironment(): Promise<
 export let environment: TestWorkflowEnvironment;
 
 /** Creates {@linkcode environment} before the file's tests, and ends it after them. */
-export function useEnvironment() {
+export function useEnvironment(): void {
   Deno.test.beforeAll(async () => {
     environment = await createOtherEnvironment() ??
       await TestWorkflowEnvironment.createTimeSkipping({
@@ -105,11 +112,12 @@ export function useEnvironment() {
 }
 
 /** The server that `deno task test` located, now or in an earlier run. */
-function findExecutable(variable: string, file: string) {
+function findExecutable(
+  variable: string,
+  file: string,
+): Executable | undefined {
   const path = Deno.env.get(variable) ?? readOptional(file);
-  return path
-    ? { executable: { type: "existing-path", path } } as const
-    : undefined;
+  return path ? { executable: { type: "existing-path", path } } : undefined;
 }
 
 function readOptional(file: string): string | undefined {

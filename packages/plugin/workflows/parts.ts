@@ -10,8 +10,6 @@
  * @module
  */
 
-/// <reference lib="deno.unstable" />
-
 import { createRequire } from "node:module";
 import { dirname, join as joinPath, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -25,8 +23,18 @@ export interface Part {
   modules: string[];
 }
 
-/** What `Deno.bundle` reports. */
-export type Report = Pick<Deno.bundle.Message, "text" | "location">;
+/** What `Deno.bundle` reports. Lines are those of the JavaScript that Deno emits. */
+export interface Report {
+  text: string;
+  location?: { file: string; line: number };
+}
+
+/** What is used of `Deno.bundle`, whose types only the unstable library has. */
+type Bundle = (options: object) => Promise<{
+  errors: Report[];
+  outputFiles?: { path: string; text(): string }[];
+  success: boolean;
+}>;
 
 /** `Deno.bundle` failed. */
 export class BundleError extends Error {
@@ -78,27 +86,29 @@ export async function bundlePart(
   // only what is imported.
   const graph = imports.map((name) => `import(${JSON.stringify(name)});`);
   const source = `${entry}\nif (false) { ${graph.join(" ")} }`;
-  const { errors, outputFiles, success } = await Deno.bundle({
-    entrypoints: [
-      `data:text/javascript,${encodeURIComponent(source)}`,
-      // Deno prints JavaScript anew, without a source map, unless it is an entry.
-      // Their outputs differ by name without the extension.
-      ...new Map(scripts.map((path) => [path.replace(/\w+$/, ""), toUrl(path)]))
-        .values(),
-    ],
-    outputDir: ".",
-    external,
-    format: "cjs",
-    keepNames: true,
-    // Takes the fields and conditions of package.json that webpack takes.
-    platform: "browser",
-    sourcemap: "inline",
-    write: false,
-  }).catch((error: Error): Deno.bundle.Result => ({
-    errors: [{ text: error.message }],
-    warnings: [],
-    success: false,
-  }));
+  const { errors, outputFiles, success } =
+    await (Reflect.get(Deno, "bundle") as Bundle)({
+      entrypoints: [
+        `data:text/javascript,${encodeURIComponent(source)}`,
+        // Deno prints JavaScript anew, without a source map, unless it is an entry.
+        // Their outputs differ by name without the extension.
+        ...new Map(
+          scripts.map((path) => [path.replace(/\w+$/, ""), toUrl(path)]),
+        )
+          .values(),
+      ],
+      outputDir: ".",
+      external,
+      format: "cjs",
+      keepNames: true,
+      // Takes the fields and conditions of package.json that webpack takes.
+      platform: "browser",
+      sourcemap: "inline",
+      write: false,
+    }).catch((error: Error): Awaited<ReturnType<Bundle>> => ({
+      errors: [{ text: error.message }],
+      success: false,
+    }));
   if (!success) throw new BundleError(errors);
   const [file] = outputFiles!;
   const { code, map } = split(file.text());
