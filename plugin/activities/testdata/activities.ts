@@ -193,14 +193,12 @@ export async function failFirst(): Promise<unknown> {
   return { attempt, heartbeatDetails };
 }
 
-export async function blockFirst(): Promise<number> {
+export async function blockFirst(when = "before"): Promise<number> {
   const { attempt } = activityInfo();
   if (attempt > 1) return attempt;
   log.info("blocking");
-  // Not forever: Deno cannot stop a loop in another thread.
-  const end = Date.now() + 5_000;
-  while (Date.now() < end);
-  return attempt;
+  if (when === "after") await sleep(1);
+  for (;;);
 }
 
 export async function hangFirst(): Promise<number> {
@@ -210,10 +208,9 @@ export async function hangFirst(): Promise<number> {
   return await Context.current().cancelled;
 }
 
-export async function exitFirst(how: string): Promise<number> {
+export async function exitFirst(): Promise<number> {
   const { attempt } = activityInfo();
   if (attempt > 1) return attempt;
-  if (how === "close") self.close();
   Deno.exit(3);
 }
 
@@ -249,7 +246,7 @@ export async function listen(): Promise<string> {
 
 let count = 0;
 
-/** Tells isolates apart: each counts on its own. */
+/** Tells processes apart: each counts on its own. */
 export async function countCalls(): Promise<number> {
   return ++count;
 }
