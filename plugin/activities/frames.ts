@@ -5,7 +5,7 @@
  */
 
 /** The longest frame: nobody has to keep more of a process that writes garbage. */
-const MAX_LENGTH = 2 ** 26;
+const MAX_LENGTH = 2 ** 28;
 
 /** What a frame between the Worker's process and the launcher is about. */
 export const Kind = {

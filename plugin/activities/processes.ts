@@ -14,6 +14,9 @@ import {
 } from "./frames.ts";
 import type { LauncherOptions } from "./launcher.ts";
 
+/** How much the launcher is given at once. */
+const MAX_WRITE = 2 ** 20;
+
 /** What the launcher reports about a process. */
 export interface ProcessListener {
   /** The process has written to its channel. */
@@ -98,7 +101,10 @@ export class Launcher {
 
   /** Writes to the channel of a process. */
   write(id: number, bytes: Uint8Array): void {
-    this.#send(Kind.data, id, bytes);
+    for (let offset = 0; offset < bytes.length; offset += MAX_WRITE) {
+      const part = bytes.subarray(offset, offset + MAX_WRITE);
+      this.#send(Kind.data, id, part);
+    }
   }
 
   /** Ends a process by SIGKILL, and the programs that it has started. */

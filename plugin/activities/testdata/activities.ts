@@ -12,6 +12,7 @@ import {
   sleep,
 } from "@temporalio/activity";
 import { AsyncLocalStorage } from "node:async_hooks";
+import { writeSync } from "node:fs";
 
 class Money {
   constructor(readonly amount: number) {}
@@ -223,6 +224,38 @@ export async function failInCallback(kind: string): Promise<unknown> {
     });
   } else Promise.reject(new RangeError("in a promise"));
   return await new Promise(() => {});
+}
+
+/** Ends, stops or blocks its process, at the first attempt. */
+export async function breakFirst(how: keyof typeof breaks): Promise<string> {
+  return activityInfo().attempt === 1 ? breaks[how]() : "again";
+}
+
+const breaks = {
+  kill: () => Deno.kill(Deno.pid, "SIGKILL"),
+  stop: () => Deno.kill(Deno.pid, "SIGSTOP"),
+  garbage: () => writeSync(3, "garbage"),
+  endless: () => {
+    for (let frame = "garbage";; frame += frame) writeSync(3, frame);
+  },
+} as Record<string, () => never>;
+
+/** Prints and logs much. */
+export async function flood(lines: number): Promise<void> {
+  for (let line = 0; line < lines; line++) log.info(`line ${line}`);
+  for (let line = 0; line < lines; line++) console.log(`line ${line}`);
+}
+
+/** Returns as many bytes. */
+export function fill(length: number): Uint8Array {
+  return new Uint8Array(length).fill(1);
+}
+
+/** Starts a span of Deno's telemetry, if that is on. */
+export async function trace(name: string): Promise<void> {
+  // deno-lint-ignore no-explicit-any
+  const { tracerProvider } = (Deno as any).telemetry;
+  tracerProvider.getTracer("test").startSpan(name).end();
 }
 
 let release: () => void;
