@@ -147,13 +147,13 @@ Deno.test("deno.json permits Activities a host in one line", async () => {
   assertEquals(result, "127.0.0.1");
 });
 
-Deno.test("worker rejects permissions for Activities that Deno does not know", async () => {
-  await using worker = await spawnThatPermits('{ "nett": true }');
+Deno.test("worker rejects permissions for Activities that are no list", async () => {
+  await using worker = await spawnThatPermits('{ "read": { "allow": [] } }');
   assertEquals((await worker.status).code, 1);
   assertEquals(
     worker.stderr,
-    'Cannot give Activities the permission "nett" with the value true: no such ' +
-      "permission\n",
+    'Cannot give Activities the permission "read" with the value {"allow":[]}: ' +
+      "pass true, false or a list\n",
   );
 });
 

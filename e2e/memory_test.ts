@@ -35,10 +35,11 @@ Deno.test("an Activity that fills the memory ends its process, and is retried in
   await using client = spawn("start", args);
   assertEquals((await client.status).code, 0);
   assertEquals(client.stdout, "Result: Hello, Temporal!\n");
+  assertEquals(worker.stderr.split("\n").length, 3, worker.stderr);
   assertStringIncludes(
     worker.stderr,
-    'Cannot complete Activity "say_hello": its sandbox ran out of memory ' +
-      '(heapLimitMB: 100) while it runs "say_hello"',
+    "WARN Activity sandbox restarts: its sandbox ran out of memory " +
+      '(heapLimitMB: 100) while it runs "say_hello"\n',
   );
 });
 

@@ -203,9 +203,12 @@ class ActivitySandboxPlugin implements WorkerPlugin {
     });
     try {
       await next(worker);
-    } finally {
-      await this.#sandbox.close();
+    } catch (error) {
+      // Nobody waits for Activities any more.
+      this.#sandbox.close();
+      throw error;
     }
+    await this.#sandbox.close();
     if (failure) throw failure;
   }
 }

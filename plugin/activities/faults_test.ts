@@ -146,9 +146,12 @@ Deno.test({
   name: "a process that may not run Deno is an error at the start",
   permissions: { env: true, read: true, sys: true, run: false },
   async fn() {
-    const error = await assertRejects(() => ActivitySandbox.start(module));
+    const error = await assertRejects(
+      () => ActivitySandbox.start(module),
+      Error,
+    );
     assertStringIncludes(
-      (error as Error).message,
+      error.message,
       'Cannot start Activity processes: this process may not run "deno"; add it ' +
         'to "run" in the permissions of the process',
     );

@@ -44,6 +44,9 @@ const PINGS_UNTIL_UNRESPONSIVE = 5;
 /** How much of what a process prints in one line, or at its end, is kept. */
 const MAX_LINE = 10_000;
 
+/** A line of what V8 prints when it ends a process, or an empty one. */
+const DUMP = /^(?:$|#|<--- |\[\d+:0x|==== C stack|    \S+\(\+0x)/;
+
 /** Options of {@linkcode ActivitySandbox.start}. */
 export interface ActivitySandboxOptions extends Omit<ProcessOptions, "module"> {
   /** The number of processes (default: 1). */
@@ -300,6 +303,9 @@ class ActivityProcess implements ProcessListener {
   /** Ends the process. What runs in it fails with `reason`, to be retried. */
   end(reason: string): void {
     if (this.hasEnded) return;
+    if (this.#isLoaded && !this.isRetired) {
+      log("WARN", `Activity sandbox restarts: ${reason}`);
+    }
     this.hasEnded = this.isRetired = true;
     clearTimeout(this.#loadTimer);
     clearInterval(this.#pings);
@@ -314,8 +320,9 @@ class ActivityProcess implements ProcessListener {
 
   /** Lets the module end, and then the process. */
   async close(): Promise<void> {
+    const reason = "the Worker has stopped";
+    this.isRetired = true;
     if (this.#isLoaded && !this.hasEnded) {
-      const reason = "the Worker has stopped";
       for (const call of this.#calls.values()) failCall(call, reason);
       this.#send({ type: "close" });
       const { closeTimeoutMs } = this.#settings;
@@ -323,7 +330,7 @@ class ActivityProcess implements ProcessListener {
       await this.#ended.promise;
       clearTimeout(timer);
     }
-    this.end("the Worker has stopped");
+    this.end(reason);
   }
 
   onData(bytes: Uint8Array): void {
@@ -386,7 +393,9 @@ class ActivityProcess implements ProcessListener {
     // Past the console, the Activity is known if there is but one.
     const [only, ...others] = this.#calls.values();
     const call = others.length === 0 ? only : undefined;
-    for (const line of lines) if (line) logLine(line, printed.isError, call);
+    for (const line of lines) {
+      if (!DUMP.test(line)) logLine(line, printed.isError, call);
+    }
   }
 
   #ping(): void {
