@@ -15,9 +15,14 @@ import {
   createEnvironment,
   telemetryOptions,
 } from "../testdata/environment.ts";
+import { DenoPlugin } from "../mod.ts";
 import { ActivitySandbox } from "./sandbox.ts";
 import * as outside from "./testdata/activities.ts";
-import type { runActivity } from "./testdata/workflows.ts";
+import {
+  compute,
+  type computeWhileBeating,
+  type runActivity,
+} from "./testdata/workflows.ts";
 
 const silent = () => {};
 Runtime.install({
@@ -233,4 +238,53 @@ Deno.test("an Activity that blocks is tried again after its timeout", async () =
     startToCloseTimeout: "2s",
   }) as { result: number };
   assertEquals(result === 2 || result === 3, true);
+});
+
+/** Creates a Worker with the plugin, as an application does. */
+async function createPluginWorker(taskQueue: string): Promise<Worker> {
+  return await Worker.create({
+    connection: environment.nativeConnection,
+    taskQueue,
+    workflowsPath: import.meta.resolve("./testdata/workflows.ts"),
+    plugins: [
+      new DenoPlugin({
+        activities: import.meta.resolve("./testdata/activities.ts"),
+      }),
+    ],
+  });
+}
+
+for (const time of ["first", "second"]) {
+  Deno.test(`a Worker with a sandbox runs in a process that does other work, too: the ${time}`, async () => {
+    const taskQueue = `${time} Worker`;
+    await using server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen() {} },
+      () => new Response("served"),
+    );
+    const worker = await createPluginWorker(taskQueue);
+    const result = await worker.runUntil(async () => {
+      const url = `http://127.0.0.1:${server.addr.port}`;
+      assertEquals(await (await fetch(url)).text(), "served");
+      return await environment.client.workflow.execute<typeof runActivity>(
+        "runActivity",
+        { taskQueue, workflowId: taskQueue, args: ["countCalls", [], {}] },
+      );
+    });
+    assertEquals(result, { type: "[object Number]", result: 1 });
+  });
+}
+
+Deno.test("an Activity beats while a Workflow of its Worker computes", async () => {
+  const begin = performance.now();
+  await compute(3e7);
+  const steps = Math.round(3e7 * 2_000 / (performance.now() - begin));
+  const taskQueue = "computes";
+  const worker = await createPluginWorker(taskQueue);
+  const result = await worker.runUntil(
+    environment.client.workflow.execute<typeof computeWhileBeating>(
+      "computeWhileBeating",
+      { taskQueue, workflowId: taskQueue, args: [steps] },
+    ),
+  );
+  assertEquals(result, { type: "[object Number]", result: 1 });
 });

@@ -176,6 +176,14 @@ export async function beatUntilCancelled(): Promise<unknown> {
   }
 }
 
+export async function beat(times: number): Promise<number> {
+  for (let time = 0; time < times; time++) {
+    heartbeat(time);
+    await sleep(100);
+  }
+  return activityInfo().attempt;
+}
+
 const storage = new AsyncLocalStorage<number>();
 
 export async function useAsyncLocalStorage(value: number): Promise<unknown> {

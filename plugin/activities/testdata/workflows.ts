@@ -4,6 +4,7 @@ import {
   ActivityCancellationType,
   type ActivityOptions,
   CancellationScope,
+  executeChild,
   proxyActivities,
   proxyLocalActivities,
   sleep,
@@ -39,6 +40,24 @@ export async function runActivity(
   } catch (error) {
     return describe(error);
   }
+}
+
+/** Computes in a child Workflow while an Activity beats; returns its outcome. */
+export async function computeWhileBeating(steps: number): Promise<unknown> {
+  const beating = runActivity("beat", [30], {
+    heartbeatTimeout: "1s",
+    retry: { maximumAttempts: 1 },
+  });
+  await sleep(300);
+  await executeChild(compute, { args: [steps], workflowTaskTimeout: "30s" });
+  return await beating;
+}
+
+/** Computes without a pause. */
+export async function compute(steps: number): Promise<number> {
+  let sum = 0;
+  for (let step = 0; step < steps; step++) sum += step % 7;
+  return sum;
 }
 
 function describe(error: unknown): unknown {
