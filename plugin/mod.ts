@@ -60,7 +60,7 @@ export interface DenoPluginOptions {
    * (default: V8's). An Activity that exceeds it ends its process.
    */
   heapLimitMB?: number;
-  /** Whether these processes wait for a debugger, on ports that the Worker logs. */
+  /** Whether these processes listen for a debugger, on ports that the Worker logs. */
   inspect?: boolean;
   /**
    * Whether this process keeps its permissions when a Worker runs (default: false).

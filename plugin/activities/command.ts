@@ -24,6 +24,9 @@ export interface ProcessOptions {
   inspect?: boolean;
 }
 
+// Never called: what is started by its URL is thereby part of the module graph.
+const _modules = () => [import("./child.ts"), import("./launcher.ts")];
+
 const kinds = ["env", "ffi", "net", "read", "run", "sys", "write"];
 
 /** Returns what the launcher starts. */

@@ -44,8 +44,8 @@ for (
   const [how, reason] of Object.entries({
     kill: 'its sandbox ended with SIGKILL while it runs "breakFirst"',
     stop: 'its sandbox does not respond while it runs "breakFirst"',
-    garbage: 'it wrote to its sandbox\'s channel while it runs "breakFirst"',
-    endless: 'it wrote to its sandbox\'s channel while it runs "breakFirst"',
+    garbage: 'its sandbox sent invalid data while it runs "breakFirst"',
+    endless: 'its sandbox sent invalid data while it runs "breakFirst"',
   })
 ) {
   Deno.test(`an Activity that breaks its process fails in a line: ${how}`, async () => {
@@ -181,6 +181,15 @@ for (const how of ["never closed", "collected"]) {
     assertEquals([code, printed], [0, expected]);
   });
 }
+
+Deno.test("a process that is inspected says where", async () => {
+  logged.length = 0;
+  await withSandbox({ inspect: true }, async (activities) => {
+    assertEquals(await run(activities.countCalls), 1);
+  });
+  const [line = ""] = logged;
+  assertStringIncludes(line, "Debugger listening on ws://127.0.0.1:");
+});
 
 Deno.test("unload lets the module end in order", async () => {
   logged.length = 0;

@@ -45,7 +45,7 @@ const PINGS_UNTIL_UNRESPONSIVE = 5;
 const MAX_LINE = 10_000;
 
 /** A line of what V8 prints when it ends a process, or an empty one. */
-const DUMP = /^(?:$|#|<--- |\[\d+:0x|==== C stack|    \S+\(\+0x)/;
+const DUMP = /^(?:$|#|<--- |\[\d+:0x|==== C stack| {4}\S+\(\+0x)/;
 
 /** Options of {@linkcode ActivitySandbox.start}. */
 export interface ActivitySandboxOptions extends Omit<ProcessOptions, "module"> {
@@ -343,7 +343,7 @@ class ActivityProcess implements ProcessListener {
         this.#receive(deserialize(frame.subarray(KEY_LENGTH)));
       }
     } catch {
-      this.end(`it wrote to its sandbox's channel${this.#running}`);
+      this.end(`its sandbox sent invalid data${this.#running}`);
     }
   }
 
@@ -352,13 +352,16 @@ class ActivityProcess implements ProcessListener {
     const text = printed.decoder.decode(bytes, { stream: true });
     if (isError) this.#lastWords = (this.#lastWords + text).slice(-MAX_LINE);
     if (this.#isLoaded) this.#print(printed, text);
+    // If the module does not load, this is the reason.
+    else printed.text = (printed.text + text).slice(-MAX_LINE);
   }
 
   onEnd({ code, error, signal }: EndNotice): void {
     this.#ended.resolve();
-    for (const printed of this.#printed) this.#print(printed, "\n");
     if (error) return this.end(error);
-    if (!this.#isLoaded) {
+    if (this.#isLoaded) {
+      for (const printed of this.#printed) this.#print(printed, "\n");
+    } else {
       const [, reason] = /^error: (?:Uncaught (?:\(in promise\) )?)?(.*)/m
         .exec(this.#lastWords) ?? [];
       if (reason) return this.end(oneLine(this.#lastWords, reason));
@@ -426,6 +429,7 @@ class ActivityProcess implements ProcessListener {
     if (message.type === "loaded") {
       this.#isLoaded = true;
       clearTimeout(this.#loadTimer);
+      for (const printed of this.#printed) this.#print(printed, "");
       this.#load.resolve(message.names);
     } else if (message.type === "notLoaded") {
       this.end(oneLine(message.error));

@@ -9,13 +9,13 @@ import {
   Worker,
   type WorkerOptions,
 } from "@temporalio/worker";
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { codec } from "../testdata/codec.ts";
 import {
   createEnvironment,
   telemetryOptions,
 } from "../testdata/environment.ts";
-import { DenoPlugin } from "../mod.ts";
+import { DenoPlugin, DenoPluginError } from "../mod.ts";
 import { ActivitySandbox } from "./sandbox.ts";
 import * as outside from "./testdata/activities.ts";
 import {
@@ -273,6 +273,20 @@ for (const time of ["first", "second"]) {
     assertEquals(result, { type: "[object Number]", result: 1 });
   });
 }
+
+Deno.test("a Worker whose launcher is killed fails, to be restarted", async () => {
+  const worker = await createPluginWorker("launcher");
+  const run = worker.run();
+  const { stdout } = await new Deno.Command("ps", {
+    args: ["-o", "pid=,args=", "--ppid", `${Deno.pid}`],
+  }).output();
+  const launchers = new TextDecoder().decode(stdout).split("\n")
+    .filter((line) => line.includes("launcher.ts"));
+  // The last is this Worker's: the sandbox that the tests share has another.
+  Deno.kill(parseInt(launchers.at(-1)!), "SIGKILL");
+  const error = await assertRejects(() => run, DenoPluginError);
+  assertStringIncludes(error.message, "Cannot run Activities: ");
+});
 
 Deno.test("an Activity beats while a Workflow of its Worker computes", async () => {
   const begin = performance.now();
