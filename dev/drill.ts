@@ -105,7 +105,8 @@ class Deployment implements AsyncDisposable {
         .flatMap((process) => [process, ...descendants(process.pid)]);
     for (const worker of this.#workers) {
       for (const { pid, args } of descendants(`${worker.pid}`)) {
-        if (!args.includes("data:text/javascript")) continue;
+        // Not the launcher, which has such a URL in its options
+        if (!args.includes(" data:text/javascript")) continue;
         try {
           Deno.kill(Number(pid), signal);
         } catch {
