@@ -34,6 +34,7 @@ export class Launcher {
   readonly #listeners = new Map<number, ProcessListener>();
   readonly #process: Deno.ChildProcess;
   readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
+  #end?: EndNotice;
   #nextId = 0;
 
   /**
@@ -80,11 +81,11 @@ export class Launcher {
     this.ended = this.#read(this.#process.stdout).catch(() => {})
       .then(() => this.#process.status)
       .then(({ code, signal }) => {
-        const error = `the launcher has ended (${
-          signal ?? `exit code ${code}`
-        })`;
+        const how = signal ?? `exit code ${code}`;
+        const error = `the process that starts it has ended with ${how}`;
+        this.#end = { code: null, signal: null, error };
         for (const listener of this.#listeners.values()) {
-          listener.onEnd({ code: null, signal: null, error });
+          listener.onEnd(this.#end);
         }
         return this.#stdin.abort();
       })
@@ -95,6 +96,8 @@ export class Launcher {
   start(listener: ProcessListener): number {
     const id = this.#nextId++;
     this.#listeners.set(id, listener);
+    const end = this.#end;
+    if (end) queueMicrotask(() => listener.onEnd(end));
     this.#send(Kind.start, id);
     return id;
   }
