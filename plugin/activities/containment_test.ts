@@ -174,15 +174,38 @@ Deno.test("a program of an Activity shares neither its stdin nor its channel", a
   });
 });
 
-Deno.test("a symbolic link in an allowed folder leads out of it", async () => {
+Deno.test("what a list of files permits, as docs/security.md names it", async () => {
   const folder = await Deno.makeTempDir();
   try {
     await Deno.symlink(import.meta.filename!, `${folder}/link`);
+    await Deno.writeTextFile(`${folder}/file`, "");
     await withSandbox({ permissions: { read: [folder] } }, async (sandbox) => {
       const text = await runIn<string>(sandbox, "read", `${folder}/link`);
-      assertStringIncludes(text, "leads out of it");
+      assertStringIncludes(text, "as docs/security.md names it");
+      const mode = await runIn<number>(sandbox, "changeMode", `${folder}/file`);
+      assertEquals(mode, 0o640);
+      await assertRejects(
+        () => runIn(sandbox, "read", import.meta.filename!),
+        Error,
+        "Requires read access",
+      );
     });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("a redirect does not lead to a host that is not allowed", async () => {
+  const options = { hostname: "127.0.0.1", port: 0, onListen() {} };
+  await using other = Deno.serve(options, () => new Response("secret"));
+  const target = `http://127.0.0.1:${other.addr.port}/`;
+  await using server = Deno.serve(options, () => Response.redirect(target));
+  const host = `127.0.0.1:${server.addr.port}`;
+  await withSandbox({ permissions: { net: [host] } }, async (sandbox) => {
+    await assertRejects(
+      () => runIn(sandbox, "request", `http://${host}/`),
+      Error,
+      `Requires net access to "127.0.0.1:${other.addr.port}"`,
+    );
+  });
 });

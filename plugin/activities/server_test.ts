@@ -19,6 +19,7 @@ import { DenoPlugin, DenoPluginError } from "../mod.ts";
 import { ActivitySandbox } from "./sandbox.ts";
 import * as outside from "./testdata/activities.ts";
 import {
+  type callSynchronous,
   compute,
   type computeWhileBeating,
   type runActivity,
@@ -223,6 +224,17 @@ Deno.test("a Worker that shuts down cancels its Activities after the grace time"
   assertEquals(outcomes.length, 2);
   assertEquals(outcomes[1], outcomes[0]);
   assertStringIncludes(outcomes[0], "WORKER_SHUTDOWN");
+});
+
+Deno.test("a synchronous function is an Activity", async () => {
+  const result = await environment.client.workflow.execute<
+    typeof callSynchronous
+  >("callSynchronous", {
+    taskQueue: "inside",
+    workflowId: "synchronous",
+    args: [3],
+  });
+  assertEquals(result, 3);
 });
 
 Deno.test("an Activity that ends its process is tried again", async () => {

@@ -296,6 +296,20 @@ export function cat(): string {
   return `cat has ended with ${code}`;
 }
 
+/** Changes a file that it has opened for reading; returns its new mode. */
+export function changeMode(path: string): number {
+  const { fchmodSync, futimesSync, openSync } = require("node:fs");
+  const descriptor = openSync(path, "r");
+  futimesSync(descriptor, 0, 0);
+  fchmodSync(descriptor, 0o640);
+  return Deno.statSync(path).mode! & 0o777;
+}
+
+/** Requests a URL. */
+export async function request(url: string): Promise<string> {
+  return await (await fetch(url)).text();
+}
+
 /** Reads a file. */
 export function read(path: string): string {
   return Deno.readTextFileSync(path);

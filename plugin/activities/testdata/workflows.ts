@@ -10,6 +10,9 @@ import {
   sleep,
 } from "@temporalio/workflow";
 
+import type { ActivitiesOf } from "../../mod.ts";
+import type * as activities from "./activities.ts";
+
 type AnyActivity = (...args: unknown[]) => Promise<unknown>;
 
 /** Runs one Activity; returns its result, or its failure as the Workflow sees it. */
@@ -40,6 +43,14 @@ export async function runActivity(
   } catch (error) {
     return describe(error);
   }
+}
+
+/** Runs an Activity that is a synchronous function. */
+export async function callSynchronous(length: number): Promise<number> {
+  const { fill } = proxyActivities<ActivitiesOf<typeof activities>>({
+    startToCloseTimeout: "1 minute",
+  });
+  return (await fill(length)).length;
 }
 
 /** Computes in a child Workflow while an Activity beats; returns its outcome. */
