@@ -60,7 +60,8 @@ const MAX_PRINTED = 100_000;
 const { exit } = Deno;
 const { read, readSync, writeSync } = fs;
 const { deserialize, serialize } = v8;
-const [input, output] = Deno.build.os === "windows" ? [0, 1] : [3, 3];
+const isWindows = Deno.build.os === "windows";
+const [input, output] = isWindows ? [0, 1] : [3, 3];
 const key = new Uint8Array(KEY_LENGTH);
 for (let length = 0; length < key.length;) {
   length += readSync(input, key, length, key.length - length, null) ||
@@ -134,7 +135,7 @@ Object.defineProperty(globalThis, "addEventListener", {
   },
 });
 // The Worker decides when this process ends, and lets Activities finish.
-for (const signal of input === 0 ? [] : ["SIGINT", "SIGTERM"] as const) {
+for (const signal of isWindows ? [] : ["SIGINT", "SIGTERM"] as const) {
   Deno.addSignalListener(signal, () => {});
 }
 // What is printed past the console reaches the log without the Activity's name.

@@ -461,6 +461,27 @@ Deno.test("Activities have permissions that this process does not have", async (
   );
 });
 
+Deno.test("an Activity sees the variables that it may see, and no others", async () => {
+  const variables = ["SANDBOX_ONE", "SANDBOX_TWO", "OTHER"];
+  for (const name of variables) Deno.env.set(name, name);
+  try {
+    await withSandbox(
+      { permissions: { env: ["SANDBOX_*"] } },
+      async (inside) => {
+        assertEquals(await run(inside.readEnvironment, ...variables, "HOME"), [
+          "SANDBOX_ONE",
+          "SANDBOX_TWO",
+          null,
+          null,
+          ["SANDBOX_ONE", "SANDBOX_TWO"],
+        ]);
+      },
+    );
+  } finally {
+    for (const name of variables) Deno.env.delete(name);
+  }
+});
+
 Deno.test("a custom payload converter works inside", async () => {
   const payloadConverter = import.meta.resolve(
     "./testdata/payload_converter.ts",

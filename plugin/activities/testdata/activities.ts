@@ -254,6 +254,12 @@ export async function flood(lines: number): Promise<void> {
   for (let line = 0; line < lines; line++) console.log(`line ${line}`);
 }
 
+/** Returns variables of the environment, and the names of all. */
+export function readEnvironment(...names: string[]): unknown {
+  const values = names.map((name) => Deno.env.get(name) ?? null);
+  return [...values, Object.keys(Deno.env.toObject()).sort()];
+}
+
 /** Returns as many bytes. */
 export function fill(length: number): Uint8Array {
   return new Uint8Array(length).fill(1);
