@@ -89,15 +89,34 @@ function createCache(): string | undefined {
 }
 
 function removeCache(folder?: string): void {
-  if (folder) Deno.removeSync(folder, { recursive: true });
+  // A process that is being killed may still write to it.
+  for (let attempt = 0; folder && attempt < 100; attempt++) {
+    try {
+      return Deno.removeSync(folder, { recursive: true });
+    } catch {
+      // Try again.
+    }
+  }
 }
 
 function send(kind: number, id: number, content?: Uint8Array): void {
   // Waits while the Worker's process is busy: then, so do the Activities' processes.
   const frame = toLauncherFrame(kind, id, content);
-  for (let sent = 0; sent < frame.length;) {
-    sent += Deno.stdout.writeSync(frame.subarray(sent));
+  try {
+    for (let sent = 0; sent < frame.length;) {
+      sent += Deno.stdout.writeSync(frame.subarray(sent));
+    }
+  } catch {
+    // The Worker's process has ended.
+    end();
   }
+}
+
+/** Ends all processes, and then this one. */
+function end(): never {
+  for (const child of children.values()) killGroup(child);
+  removeCache(cache);
+  Deno.exit();
 }
 
 function start(id: number): void {
@@ -108,37 +127,29 @@ function start(id: number): void {
     stdio: isWindows ? "pipe" : ["ignore", "pipe", "pipe", "pipe"],
   });
   children.set(id, child);
-  const end = (notice: EndNotice) => {
+  const report = (notice: EndNotice) => {
     if (!children.delete(id)) return;
     send(Kind.ended, id, new TextEncoder().encode(JSON.stringify(notice)));
   };
   child.on("error", ({ message }) => {
-    end({ code: null, signal: null, error: message });
+    report({ code: null, signal: null, error: message });
   });
   child.on("exit", (code, signal) => {
     killGroup(child);
     // A program that has left the group may hold the pipes open.
-    const timer = setTimeout(() => end({ code, signal }), CLOSE_TIMEOUT_MS);
+    const timer = setTimeout(() => report({ code, signal }), CLOSE_TIMEOUT_MS);
     child.on("close", () => {
       clearTimeout(timer);
-      end({ code, signal });
+      report({ code, signal });
     });
   });
-  const [channel, stdout, stderr] = isWindows
-    ? [child.stdout, undefined, child.stderr]
-    : [child.stdio[3], child.stdout, child.stderr];
-  const outputs = { [Kind.data]: channel, [Kind.stdout]: stdout };
-  for (
-    const [kind, stream] of Object.entries({
-      ...outputs,
-      [Kind.stderr]: stderr,
-    })
-  ) {
-    stream?.on("error", () => {});
-    (stream as typeof stderr)?.on(
-      "data",
-      (data) => send(Number(kind), id, data),
-    );
+  const outputs = [
+    [Kind.data, isWindows ? child.stdout : child.stdio[3]],
+    [Kind.stdout, isWindows ? null : child.stdout],
+    [Kind.stderr, child.stderr],
+  ] as [number, ChildProcess["stdout"]][];
+  for (const [kind, stream] of outputs) {
+    stream?.on("data", (data) => send(kind, id, data)).on("error", () => {});
   }
 }
 
@@ -163,7 +174,7 @@ async function serve(): Promise<void> {
     for (const frame of reader.read(chunk)) {
       const { kind, id, content } = parseLauncherFrame(frame);
       const child = children.get(id);
-      if (kind === Kind.start) start(id);
+      if (kind === Kind.start && !child) start(id);
       else if (child && kind === Kind.data) write(child, content);
       else if (child && kind === Kind.kill) killGroup(child);
     }
@@ -174,12 +185,5 @@ async function serve(): Promise<void> {
 for (const signal of isWindows ? [] : ["SIGINT", "SIGTERM"] as const) {
   Deno.addSignalListener(signal, () => {});
 }
-try {
-  await serve();
-} catch {
-  // The pipe is broken.
-} finally {
-  for (const child of children.values()) killGroup(child);
-  removeCache(cache);
-  Deno.exit();
-}
+await serve().catch(() => {});
+end();
