@@ -50,13 +50,13 @@ Deno.test("the launcher starts nothing but what its command line names", async (
   for (const id of [0, 2 ** 32 - 1]) {
     await launcher.send(99, id, "?");
     await launcher.send(Kind.data, id, "early");
-    await launcher.send(Kind.start, id);
     await launcher.send(Kind.kill, id);
     await launcher.send(
       Kind.start,
       id,
       JSON.stringify({ args: evil, command: "/bin/sh", env: ["HIDDEN"] }),
     );
+    await launcher.send(Kind.start, id);
   }
   const frames = [];
   let ended = 0;

@@ -287,7 +287,13 @@ for (const time of ["first", "second"]) {
 }
 
 Deno.test("a Worker whose launcher is killed fails, to be restarted", async () => {
+  // Nobody removes the cache of a launcher that is killed.
+  const folder = await Deno.makeTempDir();
+  const before = Deno.env.get("TMPDIR");
+  Deno.env.set("TMPDIR", folder);
   const worker = await createPluginWorker("launcher");
+  if (before === undefined) Deno.env.delete("TMPDIR");
+  else Deno.env.set("TMPDIR", before);
   const run = worker.run();
   const { stdout } = await new Deno.Command("ps", {
     args: ["-o", "pid=,args=", "--ppid", `${Deno.pid}`],
@@ -298,6 +304,7 @@ Deno.test("a Worker whose launcher is killed fails, to be restarted", async () =
   Deno.kill(parseInt(launchers.at(-1)!), "SIGKILL");
   const error = await assertRejects(() => run, DenoPluginError);
   assertStringIncludes(error.message, "Cannot run Activities: ");
+  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("an Activity beats while a Workflow of its Worker computes", async () => {
