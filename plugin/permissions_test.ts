@@ -20,7 +20,14 @@ for (
     ],
     [
       "a wider permission stays",
-      ["-R", "-E", `--allow-write=${project}`, "--allow-run", "--allow-ffi"],
+      [
+        "-R",
+        "-E",
+        "-S",
+        `--allow-write=${project}`,
+        "--allow-run",
+        "--allow-ffi",
+      ],
       [true, true, true, true],
     ],
     ["all permissions stay", ["--allow-all"], [true, true, true, true]],
