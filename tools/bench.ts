@@ -102,7 +102,7 @@ class Bench {
     await using stack = new AsyncDisposableStack();
     const pids: number[] = [];
     for (let number = 0; number < workers; number++) {
-      pids.push(childOf(stack.use(await this.#startWorker()).pid));
+      pids.push(...processesOf(stack.use(await this.#startWorker()).pid));
     }
     await this.#run(concurrency, 100); // warms up
     const total = concurrency === 1 ? 50 : 400;
@@ -118,15 +118,15 @@ class Bench {
     return [workers, concurrency, ...columns.map(formatRange)];
   }
 
-  /** Workflows in a second whose Activities compute, by the number of isolates. */
-  async isolates(runs: number): Promise<string> {
+  /** Workflows in a second whose Activities compute, by the number of processes. */
+  async processes(runs: number): Promise<string> {
     const runWorker = await Deno.readTextFile(join(root, "run_worker.ts"));
     const rows: (string | number)[][] = [];
-    for (const isolates of [1, 2, 4]) {
+    for (const processes of [1, 2, 4]) {
       await using project = await changedProject({
         "activities.ts": computing,
         "run_worker.ts": runWorker
-          .replace("new DenoPlugin({", `$& isolates: ${isolates},`),
+          .replace("new DenoPlugin({", `$& processes: ${processes},`),
       });
       await using _worker = await this.#startWorker(project.path);
       await this.#run(20, 20); // warms up
@@ -134,10 +134,10 @@ class Bench {
       for (let run = 0; run < runs; run++) {
         rates.push(50 / (await this.#run(20, 50)).seconds);
       }
-      rows.push([isolates, formatRange(rates)]);
+      rows.push([processes, formatRange(rates)]);
     }
     return formatTable([
-      ["Isolates for Activities that compute", "Workflows/s"],
+      ["Processes for Activities that compute", "Workflows/s"],
       ...rows,
     ]);
   }
@@ -145,15 +145,15 @@ class Bench {
   /** One Worker's memory and processor time as Workflows add up. */
   async memory(total: number): Promise<string> {
     await using worker = await this.#startWorker();
-    const pid = childOf(worker.pid);
-    const rows = [[0, memory(pid).toFixed(0), ""]];
+    const pids = processesOf(worker.pid);
+    const rows = [[0, memory(pids).toFixed(0), ""]];
     for (let workflows = 0; workflows < total;) {
       const part = Math.min(Math.max(workflows * 9, 100), total - workflows);
-      const before = cpuTime(pid);
+      const before = cpuTime(...pids);
       await this.#run(20, part);
       workflows += part;
-      const cpu = (cpuTime(pid) - before) / part;
-      rows.push([workflows, memory(pid).toFixed(0), cpu.toFixed(1)]);
+      const cpu = (cpuTime(...pids) - before) / part;
+      rows.push([workflows, memory(pids).toFixed(0), cpu.toFixed(1)]);
     }
     return formatTable([["Workflows", "MB", "CPU ms for one"], ...rows]);
   }
@@ -169,9 +169,11 @@ function formatRange(numbers: number[]): string {
   return `${middle} (${min}–${max})`;
 }
 
-/** The process that a task runs. */
-function childOf(pid: number): number {
-  return Number(readProc(pid, `task/${pid}/children`));
+/** The processes that a task runs: those of the Worker and of its Activities. */
+function processesOf(pid: number): number[] {
+  const threads = readProc(pid, "task/*/children").split(/\s+/);
+  return threads.filter(Boolean).map(Number)
+    .flatMap((child) => [child, ...processesOf(child)]);
 }
 
 /** The processor time that processes have used, in milliseconds. */
@@ -183,16 +185,20 @@ function cpuTime(...pids: number[]): number {
   return 10 * ticks.reduce((sum, tick) => sum + Number(tick), 0);
 }
 
-/** The memory that a process uses, in megabytes. */
-function memory(pid: number): number {
-  const [, size] = /VmRSS:\s+(\d+) kB/.exec(readProc(pid, "status")) ?? [];
-  return Number(size) / 1000;
+/** The memory that processes use, in megabytes; what they share counts once. */
+function memory(pids: number[]): number {
+  const sizes = pids.map((pid) =>
+    /^Pss:\s+(\d+) kB/m.exec(readProc(pid, "smaps_rollup"))?.[1]
+  );
+  return sizes.reduce((sum, size) => sum + Number(size) / 1000, 0);
 }
 
 function readProc(pid: number, file: string): string {
   if (Deno.build.os !== "linux") return "";
   // Deno itself would read this only with all permissions.
-  const cat = new Deno.Command("cat", { args: [`/proc/${pid}/${file}`] });
+  const cat = new Deno.Command("sh", {
+    args: ["-c", `cat /proc/${pid}/${file}`],
+  });
   return new TextDecoder().decode(cat.outputSync().stdout);
 }
 
@@ -218,7 +224,7 @@ await runProgram("deno task bench", options, async ({ quick }) => {
   const cpu = ["Workers' CPU ms for one", "server's"];
   const head = ["Workers", "Open", "Workflows/s", "ms for one", ...cpu];
   console.log(`\n${formatTable([head, ...rows])}`);
-  console.log(`\n${await bench.isolates(runs)}`);
+  console.log(`\n${await bench.processes(runs)}`);
   console.log(`\n${await bench.memory(quick ? 600 : 10_000)}`);
   await client.connection.close();
 });

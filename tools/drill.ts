@@ -21,11 +21,12 @@ import { type Execution, isCorrect, Load } from "./shared/load.ts";
 import {
   ownServerOptions,
   type Program,
+  run,
   startTask,
   waitFor,
 } from "../packages/cli/processes.ts";
 import { findPort } from "../packages/cli/ports.ts";
-import { changedProject, temporaryFolder } from "./shared/project.ts";
+import { changedProject, root, temporaryFolder } from "./shared/project.ts";
 import { Proxy } from "./shared/proxy.ts";
 import { randomNumbers } from "./shared/random.ts";
 import { formatTable, median } from "./shared/table.ts";
@@ -93,6 +94,28 @@ class Deployment implements AsyncDisposable {
     this.#workers.push(await this.startWorker());
   }
 
+  /** Sends a signal to the processes in which Activities of all Workers run. */
+  async signalActivities(signal: Deno.Signal) {
+    const command = ["ps", "-A", "-o", "pid=,ppid=,args="];
+    const lines = (await run(command, { signal: this.#signal })).split("\n");
+    const processes = lines.map((line) => line.trim().split(/ +/))
+      .map(([pid, parent, ...args]) => ({ pid, parent, args: args.join(" ") }));
+    const descendants = (parent: string): typeof processes =>
+      processes.filter((process) => process.parent === parent)
+        .flatMap((process) => [process, ...descendants(process.pid)]);
+    for (const worker of this.#workers) {
+      for (const { pid, args } of descendants(`${worker.pid}`)) {
+        // Not the launcher, which has such a URL in its options
+        if (!args.includes(" data:text/javascript")) continue;
+        try {
+          Deno.kill(Number(pid), signal);
+        } catch {
+          // It has ended.
+        }
+      }
+    }
+  }
+
   /** Stops the oldest Worker. */
   async stopWorker(signal: "SIGKILL" | "SIGINT") {
     const worker = this.#workers.shift()!;
@@ -125,6 +148,28 @@ const faults: Record<string, Fault> = {
   },
   "Connections of Workers cut": async (deployment, random) => {
     await deployment.cutConnections(1_000 + random() * 4_000);
+  },
+  "Activity processes killed (SIGKILL)": async (deployment) => {
+    await deployment.signalActivities("SIGKILL");
+  },
+  "Activity processes stopped (SIGSTOP)": async (deployment) => {
+    await deployment.signalActivities("SIGSTOP");
+  },
+  "Worker with Activities that fill the memory": async (deployment, random) => {
+    const runWorker = await Deno.readTextFile(join(root, "run_worker.ts"));
+    await using project = await changedProject({
+      "activities.ts": `import { activityInfo } from "@temporalio/activity";
+        export async function say_hello(name: string): Promise<string> {
+          if (activityInfo().attempt === 1) {
+            for (const all: number[][] = [];;) all.push(Array(1e5).fill(1));
+          }
+          return \`Hello, \${name}!\`;
+        }`,
+      "run_worker.ts": runWorker
+        .replace("new DenoPlugin({", "$& heapLimitMB: 50,"),
+    });
+    await using _worker = await deployment.startWorker(project.path);
+    await delay(2_000 + random() * 3_000);
   },
   "Worker with broken Workflow code": async (deployment, random) => {
     await using project = await changedProject({

@@ -28,7 +28,7 @@ import { loadDataConverter } from "@temporalio/common/lib/internal-non-workflow/
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { ActivitySandbox } from "./activities/sandbox.ts";
 import { DenoPluginError } from "./errors.ts";
-import { revokeAllPermissions, revokePermissions } from "./permissions.ts";
+import { revokeFfi, revokePermissions } from "./permissions.ts";
 import { bundle, type BundleSource } from "./workflows/bundle.ts";
 import { hasSandbox, patchWebpack } from "./workflows/webpack.ts";
 
@@ -37,13 +37,9 @@ export { DenoPluginError };
 /** Options of {@linkcode DenoPlugin}. */
 export interface DenoPluginOptions {
   /**
-   * URL of a module that exports Activities. They run in a sandbox: an isolate of
-   * their own that holds the permissions below and nothing else. Activities that
-   * are passed to the Worker run outside, in the Worker's own thread.
-   *
-   * With it, the process gives up its permissions to load libraries, write, run
-   * programs and use the network when a Worker begins to run. Create all Workers
-   * of the process before, and do other work in another process.
+   * URL of a module that exports Activities. They run in a sandbox: processes of
+   * their own that hold the permissions below and nothing else. Activities that are
+   * passed to the Worker run outside, in the Worker's own process.
    */
   activities?: string;
   /**
@@ -51,9 +47,40 @@ export interface DenoPluginOptions {
    * Loading their module needs no permission.
    */
   permissions?: Deno.PermissionOptionsObject;
-  /** The number of isolates for Activities, each in its own thread (default: 1). */
-  isolates?: number;
+  /** The number of processes for Activities (default: 1). */
+  processes?: number;
+  /**
+   * The limit of each of these processes for JavaScript objects, in megabytes
+   * (default: V8's). An Activity that exceeds it ends its process.
+   */
+  heapLimitMB?: number;
+  /** Whether these processes listen for a debugger, on ports that the Worker logs. */
+  inspect?: boolean;
+  /**
+   * Whether this process keeps its permissions when a Worker runs (default: false).
+   *
+   * Otherwise, it gives up those to write to the cache of bundles and to run Deno
+   * and, if Activities run in the sandbox, to load native libraries: create all
+   * Workers of the process before one runs. A permission that is wider stays: for
+   * a folder around the cache, to run any program, or to load any library.
+   */
+  keepPermissions?: boolean;
 }
+
+/**
+ * The Activities of a module, for `proxyActivities`: as the SDK sees them, but with
+ * the synchronous ones, whose results a Workflow awaits, too.
+ *
+ * ```ts
+ * const { hash } = proxyActivities<ActivitiesOf<typeof activities>>({ … });
+ * ```
+ */
+export type ActivitiesOf<Module> = {
+  [Name in keyof Module]: Module[Name] extends
+    (...args: infer Args) => infer Result
+    ? (...args: Args) => Promise<Awaited<Result>>
+    : never;
+};
 
 /**
  * Adapts Temporal's TypeScript SDK to Deno.
@@ -62,7 +89,7 @@ export interface DenoPluginOptions {
  * of Node.js (clocks, stack traces, stack trace queries), sets its time zone to UTC
  * and its locale to en-US, resolves the imports of Workflow code as Deno does, keeps
  * bundles in a cache, and runs Activities in a sandbox if they are named here. Before
- * a Worker runs, it gives up the permissions to write to the cache and to run Deno.
+ * a Worker runs, it gives up the permissions that only bundling and the sandbox need.
  *
  * Pass it to a Worker, a `NativeConnection`, a `TestWorkflowEnvironment`,
  * `bundleWorkflowCode` or `runReplayHistory`, in any place among other plugins.
@@ -90,8 +117,7 @@ export class DenoPlugin
   /**
    * Called by the SDK before it creates a Worker.
    *
-   * @throws {DenoPluginError} if the Activities cannot be loaded, or may do more
-   * than this process
+   * @throws {DenoPluginError} if the Activities cannot be loaded
    */
   async configureWorker(given: WorkerOptions): Promise<WorkerOptions> {
     const { plugins = [] } = given;
@@ -121,27 +147,22 @@ export class DenoPlugin
     next: (worker: Worker) => Promise<void>,
   ): Promise<void> {
     // Not later: the SDK expects that a Worker runs as soon as `run` has returned.
-    revokePermissions();
+    if (!this.#options.keepPermissions) revokePermissions();
     await next(worker);
   }
 
   async #useActivitySandbox(options: WorkerOptions): Promise<WorkerOptions> {
     const { plugins = [], dataConverter } = options;
-    const { activities, permissions, isolates } = this.#options;
+    const { activities, keepPermissions = false, ...rest } = this.#options;
     const isUsed = plugins.some((p) => p instanceof ActivitySandboxPlugin);
     if (!activities || isUsed) return options;
     const path = dataConverter?.payloadConverterPath;
     const sandbox = await ActivitySandbox.start(activities, {
-      permissions,
-      isolates,
+      ...rest,
       payloadConverter: path && pathToFileURL(path).href,
     });
-    plugins.push(new ActivitySandboxPlugin(sandbox));
+    plugins.push(new ActivitySandboxPlugin(sandbox, keepPermissions));
     return {
-      // As no Activity can block this thread, Workflows run in it, which takes
-      // less time than in a thread of theirs. They keep their time limit.
-      debugMode: true,
-      ...{ isolateExecutionTimeout: "5 seconds" },
       ...options,
       activities: { ...sandbox.activities, ...options.activities },
     };
@@ -168,22 +189,37 @@ export async function bundleWorkflowCode(
   return { code: await bundle(source) };
 }
 
-/** Ends an Activity sandbox with its Worker. */
+/** Ends an Activity sandbox with its Worker, and a Worker with its sandbox. */
 class ActivitySandboxPlugin implements WorkerPlugin {
   readonly name = "DenoPlugin.activitySandbox";
   readonly #sandbox: ActivitySandbox;
+  readonly #keepPermissions: boolean;
 
-  constructor(sandbox: ActivitySandbox) {
+  constructor(sandbox: ActivitySandbox, keepPermissions: boolean) {
     this.#sandbox = sandbox;
+    this.#keepPermissions = keepPermissions;
   }
 
   async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>) {
-    revokeAllPermissions();
+    if (!this.#keepPermissions) revokeFfi();
+    let failure: DenoPluginError | undefined;
+    this.#sandbox.ended.then(() => {
+      if (worker.getState() !== "RUNNING") return;
+      failure = new DenoPluginError(
+        "Cannot run Activities: the process that starts theirs has ended; " +
+          "restart the Worker",
+      );
+      worker.shutdown();
+    });
     try {
       await next(worker);
-    } finally {
+    } catch (error) {
+      // Nobody waits for Activities any more.
       this.#sandbox.close();
+      throw error;
     }
+    await this.#sandbox.close();
+    if (failure) throw failure;
   }
 }
 

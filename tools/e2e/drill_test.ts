@@ -10,7 +10,7 @@ Deno.test("drill loses no Workflow, and none is wrong or runs twice", async () =
   assertEquals(code, 0, stderr + stdout);
   const rows = stdout.split("\n").filter((row) => row.startsWith("| ")).slice(2)
     .map((row) => row.split("|").map((cell) => cell.trim()));
-  assertEquals(rows.length, 6);
+  assertEquals(rows.length, 9);
   for (const [, fault, , , ...counts] of rows) {
     assertEquals(counts.slice(0, 3), ["0", "0", "0"], fault);
   }

@@ -1,4 +1,7 @@
-/** Code that fills the memory ends the Worker's process, as a service manager sees it. */
+/**
+ * Code that fills the memory: an Activity ends its own process, and Workflow code the
+ * Worker's, as a service manager sees it.
+ */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import {
@@ -12,35 +15,50 @@ import {
 const fill = "for (const all: number[][] = [];;) all.push(Array(1e5).fill(1));";
 const workflows = await readProjectFile("workflows.ts");
 
-const code = {
-  "activities.ts":
-    `export async function say_hello(): Promise<string> { ${fill} }`,
-  "workflows.ts": workflows.replace(
-    /(function SayHello.*\n)/,
-    `$1 if (name === "Workflow") { ${fill} }\n`,
-  ),
-};
-
+const runWorker = await readProjectFile("run_worker.ts");
 const config = await readProjectFile("deno.json");
-const limit = "--max-old-space-size=100,";
 
-Deno.test("a Worker whose code fills the memory ends, and the next one goes on", async () => {
+Deno.test("an Activity that fills the memory ends its process, and is retried in another", async () => {
   await using server = await startDevServer();
   await using greedy = await changedProject({
-    ...code,
-    "deno.json": config.replace("--v8-flags=", `--v8-flags=${limit}`),
+    "activities.ts": `
+      import { activityInfo } from "@temporalio/activity";
+      export async function say_hello(name: string): Promise<string> {
+        if (activityInfo().attempt === 1) ${fill}
+        return \`Hello, \${name}!\`;
+      }`,
+    "run_worker.ts": runWorker
+      .replace("new DenoPlugin({", "$& heapLimitMB: 100,"),
   });
-  const fillMemory = async (name: string) => {
-    const args = ["--address", server.address, "--task-queue", name];
-    await using worker = await startWorker(args, { cwd: greedy.path });
-    const id = ["--workflow-id", name];
-    await using client = spawn("start", [name, ...args, ...id]);
-    assertEquals((await worker.status).code, 133); // SIGTRAP
-    assertStringIncludes(worker.stderr, "Fatal JavaScript out of memory");
-    await using _next = await startWorker(args);
-    assertEquals((await client.status).code, 0);
-    assertEquals(client.stdout, `Result: Hello, ${name}!\n`);
-  };
-  await fillMemory("Activity");
-  await fillMemory("Workflow");
+  const args = ["--address", server.address];
+  await using worker = await startWorker(args, { cwd: greedy.path });
+  await using client = spawn("start", args);
+  assertEquals((await client.status).code, 0);
+  assertEquals(client.stdout, "Result: Hello, Temporal!\n");
+  assertEquals(worker.stderr.split("\n").length, 3, worker.stderr);
+  assertStringIncludes(
+    worker.stderr,
+    "WARN Activity sandbox restarts: its sandbox ran out of memory " +
+      '(heapLimitMB: 100) while it runs "say_hello"\n',
+  );
+});
+
+Deno.test("a Worker whose Workflow code fills the memory ends, and the next one goes on", async () => {
+  await using server = await startDevServer();
+  await using greedy = await changedProject({
+    "workflows.ts": workflows.replace(
+      /(function SayHello.*\n)/,
+      `$1 ${fill}\n`,
+    ),
+    "deno.json": config
+      .replace("--v8-flags=", "$&--max-old-space-size=100,"),
+  });
+  const args = ["--address", server.address];
+  await using worker = await startWorker(args, { cwd: greedy.path });
+  await using client = spawn("start", args);
+  assertEquals((await worker.status).code, 133); // SIGTRAP
+  assertStringIncludes(worker.stderr, "Fatal JavaScript out of memory");
+  await using _next = await startWorker(args);
+  assertEquals((await client.status).code, 0);
+  assertEquals(client.stdout, "Result: Hello, Temporal!\n");
 });

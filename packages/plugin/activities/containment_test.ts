@@ -1,48 +1,211 @@
-/** What Activity code cannot do in the sandbox, at load and at run time. */
+/** What Activity code can do in the sandbox, at load and at run time. */
 
+import { DefaultLogger, type LogEntry, Runtime } from "@temporalio/worker";
 import { MockActivityEnvironment } from "@temporalio/testing";
-import { assertEquals, assertRejects } from "@std/assert";
-import { ActivitySandbox } from "./sandbox.ts";
+import { ApplicationFailure } from "@temporalio/common";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { telemetryOptions } from "../testdata/environment.ts";
+import { ActivitySandbox, type ActivitySandboxOptions } from "./sandbox.ts";
+import { attacks, fatal, harmless } from "./testdata/attacks.ts";
+
+const module = import.meta.resolve("./testdata/attacks.ts");
+const logged: LogEntry[] = [];
+Runtime.install({
+  logger: new DefaultLogger("TRACE", (entry) => {
+    if (entry.meta?.sdkComponent === "activity") logged.push(entry);
+  }),
+  telemetryOptions,
+});
 
 let sandbox: ActivitySandbox;
 
 Deno.test.beforeAll(async () => {
-  const module = import.meta.resolve("./testdata/attacks.ts");
-  sandbox = await ActivitySandbox.start(module);
+  sandbox = await ActivitySandbox.start(module, { heapLimitMB: 50 });
 });
 
-Deno.test.afterAll(() => sandbox.close());
+Deno.test.afterAll(async () => await sandbox.close());
 
 async function run<T>(name: string, ...args: unknown[]): Promise<T> {
-  const activity = sandbox.activities[name] as () => Promise<T>;
-  const environment = new MockActivityEnvironment({
-    startToCloseTimeoutMs: 30_000,
-  });
+  return await runIn(sandbox, name, ...args);
+}
+
+async function runIn<T>(
+  { activities }: ActivitySandbox,
+  activityType: string,
+  ...args: unknown[]
+): Promise<T> {
+  const info = { activityType, startToCloseTimeoutMs: 30_000 };
+  const environment = new MockActivityEnvironment(info);
+  const activity = activities[activityType] as () => Promise<T>;
   return await environment.run(activity, ...args as []);
 }
 
-Deno.test("every attack is denied, at load and at run time", async () => {
+/** Starts a sandbox for the time of a test. */
+async function withSandbox(
+  options: ActivitySandboxOptions,
+  test: (sandbox: ActivitySandbox) => Promise<void>,
+): Promise<void> {
+  const sandbox = await ActivitySandbox.start(module, options);
+  try {
+    await test(sandbox);
+  } finally {
+    await sandbox.close();
+  }
+}
+
+Deno.test("attacks are denied, or have no effect outside, at load and at run time", async () => {
   const atLoad = await run<Record<string, string>>("getAttacksAtLoad");
   const breaches: string[] = [];
-  // Deno refuses it with --cached-only alone: see e2e/containment_test.ts.
-  delete atLoad["import npm"];
-  for (const [name, outcome] of Object.entries(atLoad)) {
-    const later = await run<string>("attack", name);
-    if (!outcome.startsWith("denied")) {
-      breaches.push(`${name}, load: ${outcome}`);
+  for (const name of Object.keys({ ...attacks, ...harmless })) {
+    const expected = name in attacks ? "denied" : "ALLOWED";
+    const outcomes = { "at load": atLoad[name], "": await run("attack", name) };
+    for (const [when, outcome] of Object.entries(outcomes)) {
+      if (!`${outcome}`.startsWith(expected)) {
+        breaches.push(`${name} ${when}: ${outcome}`);
+      }
     }
-    if (!later.startsWith("denied")) breaches.push(`${name}: ${later}`);
-    console.log(`${name.padEnd(28)} ${later}`);
   }
   assertEquals(breaches, []);
 });
 
+for (const name of Object.keys(fatal)) {
+  Deno.test(`an attack ends its process alone: ${name}`, async () => {
+    const pid = await run("getPid");
+    const error = await assertRejects(
+      () => run("attack", name),
+      ApplicationFailure,
+    );
+    assertStringIncludes(error.message, 'Cannot complete Activity "attack": ');
+    assert(!error.message.includes("\n"), "in one line");
+    if (name === "memory") {
+      assertStringIncludes(error.message, "out of memory (heapLimitMB: 50)");
+    }
+    assert(await run("getPid") !== pid, "a new process has started");
+  });
+}
+
 Deno.test("node:dgram is denied", async () => {
   const error = await assertRejects(() => run("bindSocket"), Error);
-  assertEquals(/Requires net access/.test(error.message), true);
+  assertStringIncludes(error.message, "Requires net access");
 });
 
-Deno.test("Activity code sees no messages, and its own reach nobody", async () => {
-  assertEquals(await run("getHeard"), []);
-  assertEquals("forged" in sandbox.activities, false);
+Deno.test({
+  name:
+    "an Activity process has no descriptor of this process or of Deno's cache",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const own = await listDescriptors(Deno.pid);
+    const inside = await listDescriptors(await run("getPid"));
+    // What this process has itself inherited, it passes on.
+    const shared = inside.filter((link) => own.includes(link))
+      .filter((link) => !/^\/dev\/|^anon_inode/.test(link));
+    assertEquals(shared, await listInherited());
+    const files = inside.filter((link) => /cache/.test(link));
+    assert(
+      files.every((link) => link.includes("/temporal-on-deno-")),
+      `${files}`,
+    );
+  },
+});
+
+async function listDescriptors(pid: number): Promise<string[]> {
+  const { stdout } = await new Deno.Command("find", {
+    args: [`/proc/${pid}/fd`, "-type", "l", "-printf", "%l\\n"],
+  }).output();
+  return new TextDecoder().decode(stdout).trim().split("\n");
+}
+
+/** What any program that this process starts has inherited, but for its pipes. */
+async function listInherited(): Promise<string[]> {
+  const own = await listDescriptors(Deno.pid);
+  const { stdout } = await new Deno.Command("find", {
+    args: ["/proc/self/fd", "-type", "l", "-printf", "%l\\n"],
+    stdin: "null",
+    stderr: "piped",
+  }).output();
+  return new TextDecoder().decode(stdout).trim().split("\n")
+    .filter((link) => own.includes(link) && !link.startsWith("/dev/"));
+}
+
+Deno.test("what an Activity prints is logged by line, escaped, with its name", async () => {
+  for (const how of ["console", "raw"]) {
+    logged.length = 0;
+    await run("print", how);
+    await run("getPid");
+    const lines = logged.map((
+      { level, message, meta },
+    ) => [level, message, meta?.activityType]);
+    assertEquals(lines.slice(0, 3), [
+      ["WARN", "one", "print"],
+      ["WARN", "ERROR forged", "print"],
+      ["WARN", "\\u001b[31mred\\u202e", "print"],
+    ], how);
+  }
+});
+
+Deno.test("programs that an Activity starts end with its process", async () => {
+  await withSandbox({ permissions: { run: ["sh"] } }, async (sandbox) => {
+    const pid = await runIn<number>(sandbox, "startProgram");
+    Deno.kill(pid, "SIGCONT");
+    await assertRejects(
+      () => runIn(sandbox, "attack", "SIGKILL"),
+      ApplicationFailure,
+    );
+    while (await isAlive(pid));
+  });
+});
+
+async function isAlive(pid: number): Promise<boolean> {
+  const { success } = await new Deno.Command("kill", {
+    args: ["-0", `${pid}`],
+    stderr: "null",
+  }).output();
+  return success;
+}
+
+Deno.test("a program of an Activity shares neither its stdin nor its channel", async () => {
+  await withSandbox({ permissions: { run: ["cat"] } }, async (sandbox) => {
+    assertEquals(await runIn(sandbox, "cat"), "cat has ended with 0");
+  });
+});
+
+Deno.test("what a list of files permits, as docs/security.md names it", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.symlink(import.meta.filename!, `${folder}/link`);
+    await Deno.writeTextFile(`${folder}/file`, "");
+    await withSandbox({ permissions: { read: [folder] } }, async (sandbox) => {
+      const text = await runIn<string>(sandbox, "read", `${folder}/link`);
+      assertStringIncludes(text, "as docs/security.md names it");
+      const mode = await runIn<number>(sandbox, "changeMode", `${folder}/file`);
+      assertEquals(mode, 0o640);
+      await assertRejects(
+        () => runIn(sandbox, "read", import.meta.filename!),
+        Error,
+        "Requires read access",
+      );
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a redirect does not lead to a host that is not allowed", async () => {
+  const options = { hostname: "127.0.0.1", port: 0, onListen() {} };
+  await using other = Deno.serve(options, () => new Response("secret"));
+  const target = `http://127.0.0.1:${other.addr.port}/`;
+  await using server = Deno.serve(options, () => Response.redirect(target));
+  const host = `127.0.0.1:${server.addr.port}`;
+  await withSandbox({ permissions: { net: [host] } }, async (sandbox) => {
+    await assertRejects(
+      () => runIn(sandbox, "request", `http://${host}/`),
+      Error,
+      `Requires net access to "127.0.0.1:${other.addr.port}"`,
+    );
+  });
 });

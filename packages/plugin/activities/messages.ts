@@ -1,5 +1,5 @@
 /**
- * The messages between the two sides of an Activity sandbox. Values travel as
+ * The messages between the SDK's side and an Activity process. Values travel as
  * payloads: structured clone would lose classes and `toJSON` methods.
  *
  * @module
@@ -16,8 +16,24 @@ import type {
   ProtoFailure,
 } from "@temporalio/common";
 
-/** The type of an Activity's failure when its isolate cannot complete it. */
+/** The type of an Activity's failure when its process cannot complete it. */
 export const SANDBOX_FAILURE = "ActivitySandboxFailure";
+
+/** The length of the random bytes that precede each message of a process. */
+export const KEY_LENGTH = 16;
+
+/** Where OpenTelemetry, whether Deno's or a package's, has its global state. */
+export const OTEL_API = Symbol.for("opentelemetry.js.api.1");
+
+/** Where a context of OpenTelemetry has its span. */
+export const OTEL_SPAN = Symbol.for("OpenTelemetry Context Key SPAN");
+
+/** The span of OpenTelemetry that an Activity belongs to. */
+export interface SpanContext {
+  traceId: string;
+  spanId: string;
+  traceFlags: number;
+}
 
 /** What starts an Activity. Values travel as payloads, which lose nothing. */
 export interface RunMessage {
@@ -28,9 +44,10 @@ export interface RunMessage {
   info: Info;
   heartbeatDetails?: Payload;
   serialization: ActivitySerializationContext;
+  span?: SpanContext;
 }
 
-/** What the SDK's side sends to the isolate. */
+/** What the SDK's side sends to the process. */
 export type MessageIn =
   | RunMessage
   | {
@@ -39,7 +56,8 @@ export type MessageIn =
     reason: string;
     details?: ActivityCancellationDetails;
   }
-  | { type: "ping" };
+  | { type: "ping" }
+  | { type: "close" };
 
 /** An error, as a failure whose values are payloads. */
 export interface ErrorMessage {
@@ -54,7 +72,7 @@ export type MetricDescription = Pick<
   "name" | "kind" | "valueType" | "unit" | "description"
 >;
 
-/** What the isolate sends to the SDK's side. */
+/** What the process sends to the SDK's side. */
 export type MessageOut =
   | { type: "loaded"; names: string[] }
   | { type: "notLoaded"; error: string }
@@ -65,6 +83,7 @@ export type MessageOut =
   | { type: "heartbeat"; id: number; details?: Payload }
   | { type: "heartbeatFailed"; id: number; message: string }
   | { type: "log"; id: number; level: LogLevel; message: string; meta?: object }
+  | { type: "print"; id?: number; isError: boolean; text: string }
   | {
     type: "metric";
     id: number;

@@ -1,8 +1,8 @@
 /**
- * Runs Activities in isolates of their own (Deno Workers) that hold nothing but the
- * permissions listed for Activities, while the SDK stays outside. To the SDK each
- * is an ordinary Activity function: payload codecs, interceptors, retries and
- * timeouts work as without a sandbox.
+ * Runs Activities in processes of their own that hold nothing but the permissions
+ * listed for Activities, while the SDK stays outside. To the SDK each is an ordinary
+ * Activity function: payload codecs, interceptors, retries and timeouts work as
+ * without a sandbox.
  *
  * @module
  */
@@ -13,6 +13,7 @@ import {
   ApplicationFailure,
   defaultFailureConverter,
   defaultPayloadConverter,
+  type LogLevel,
   type MetricMeter,
   type Payload,
   type PayloadConverter,
@@ -21,227 +22,149 @@ import {
   ValueError,
 } from "@temporalio/common";
 import { Runtime } from "@temporalio/worker";
+import { deserialize, serialize } from "node:v8";
 import { DenoPluginError } from "../errors.ts";
-import type { BrokerNotice, BrokerRequest } from "./broker.ts";
+import { type ProcessOptions, toLauncherOptions } from "./command.ts";
+import { type EndNotice, FrameReader, toFrame } from "./frames.ts";
 import {
   type ErrorMessage,
+  KEY_LENGTH,
   type MessageIn,
   type MessageOut,
+  OTEL_API,
+  OTEL_SPAN,
   SANDBOX_FAILURE,
+  type SpanContext,
 } from "./messages.ts";
-import { startWorker, type WorkerSetup } from "./worker.ts";
+import { Launcher, type ProcessListener } from "./processes.ts";
 
-const LOAD_TIMEOUT_MS = 60_000;
 type Timer = ReturnType<typeof setTimeout>;
 
 const PINGS_UNTIL_UNRESPONSIVE = 5;
-const PERMISSIONS = new Set(
-  ["env", "ffi", "import", "net", "read", "run", "sys", "write"],
-);
-// deno-lint-ignore no-control-regex
-const ANSI = /\x1b\[[0-9;]*m/g;
+/** How much of what a process prints in one line, or at its end, is kept. */
+const MAX_LINE = 10_000;
+
+/** A line of what V8 prints when it ends a process, or an empty one. */
+const DUMP = /^(?:$|#|<--- |\[\d+:0x|==== C stack| {4}\S+\(\+0x)/;
 
 /** Options of {@linkcode ActivitySandbox.start}. */
-export interface ActivitySandboxOptions {
-  /**
-   * What Activities may do, as for a Deno Worker: nothing by default. Loading their
-   * module needs no permission of theirs.
-   */
-  permissions?: Deno.PermissionOptionsObject;
-  /** The number of isolates, each in a thread of its own (default: 1). */
-  isolates?: number;
-  /** The URL of the module that `dataConverter.payloadConverterPath` names. */
-  payloadConverter?: string;
-  /** How long an isolate may block until it counts as unresponsive (default: 5 s). */
+export interface ActivitySandboxOptions extends Omit<ProcessOptions, "module"> {
+  /** The number of processes (default: 1). */
+  processes?: number;
+  /** How long loading the module may take (default: 60 s). */
+  loadTimeoutMs?: number;
+  /** How long a process may block until it counts as unresponsive (default: 5 s). */
   unresponsiveAfterMs?: number;
+  /** How long the module may take to end (default: 5 s). */
+  closeTimeoutMs?: number;
 }
 
-/** Isolates that run the Activities of one module. */
+/** Ends the processes of a sandbox that nobody can use any more. */
+const abandoned = new FinalizationRegistry((launcher: Launcher) => {
+  launcher.close();
+});
+
+/** Processes that run the Activities of one module. */
 export class ActivitySandbox {
   /** The Activities by their type, for the Worker's option `activities`. */
   readonly activities: Record<string, (...args: unknown[]) => Promise<unknown>>;
-  readonly #isolates: Set<Isolate>;
-  readonly #broker: Broker;
+  /** Settles when no more processes can be started. */
+  readonly ended: Promise<void>;
+  readonly #processes: Set<ActivityProcess>;
+  readonly #launcher: Launcher;
+  readonly #settings: ProcessSettings;
+  readonly #size: number;
 
   /**
-   * Loads the module with the URL `module`. Fails if it cannot be loaded, or if
-   * this process does not hold all of `permissions`. After that, this process may
-   * give up its own permissions.
+   * Loads the module with the URL `module`. After that, this process may give up its
+   * own permissions.
+   *
+   * @throws {DenoPluginError} if the module cannot be loaded
    */
   static async start(
     module: string,
     options: ActivitySandboxOptions = {},
   ): Promise<ActivitySandbox> {
-    const { isolates: size = 1, payloadConverter, permissions = {} } = options;
-    const unknown = Object.keys(permissions)
-      .find((kind) => !PERMISSIONS.has(kind));
-    if (unknown) throw refusal(unknown, permissions, "no such permission");
-    const imports = Object.entries({
-      "{ serve }": import.meta.resolve("./isolate.ts"),
-      ...payloadConverter && { "{ payloadConverter }": payloadConverter },
-      "* as activities": new URL(module).href,
-    }).map(([names, url]) => `import ${names} from ${JSON.stringify(url)};\n`);
-    const setup = {
-      source: `${imports.join("")}serve(activities${
-        payloadConverter ? ", payloadConverter" : ""
-      });`,
-      permissions,
-    };
-    const settings: IsolateSettings = {
-      module,
-      converter: payloadConverter
-        ? (await import(payloadConverter)).payloadConverter
-        : defaultPayloadConverter,
-      pingIntervalMs: (options.unresponsiveAfterMs ?? 5_000) /
-        PINGS_UNTIL_UNRESPONSIVE,
-    };
-    const start: Start = (port, onError) => startWorker(setup, port, onError);
-    let isolates: Isolate[];
-    try {
-      isolates = Array.from(
-        { length: size },
-        () => new Isolate(settings, start),
+    const { payloadConverter, processes: size = 1 } = options;
+    if (!Number.isInteger(size) || size < 1) {
+      throw new DenoPluginError(
+        `Cannot run Activities in "${size}" processes: pass a positive integer`,
       );
-    } catch (error) {
-      // Deno says no more than that something is refused.
-      findRefusal(permissions);
-      throw error;
     }
-    const broker = new Broker(setup);
+    const launcher = await Launcher.start(
+      toLauncherOptions({ ...options, module }),
+    );
+    const unresponsiveAfterMs = options.unresponsiveAfterMs ?? 5_000;
     try {
-      const [names] = await Promise.all([isolates[0].loaded, broker.ready]);
+      const settings: ProcessSettings = {
+        module,
+        closeTimeoutMs: options.closeTimeoutMs ?? 5_000,
+        heapLimitMB: options.heapLimitMB,
+        loadTimeoutMs: options.loadTimeoutMs ?? 60_000,
+        pingIntervalMs: unresponsiveAfterMs / PINGS_UNTIL_UNRESPONSIVE,
+        converter: payloadConverter
+          ? (await import(payloadConverter)).payloadConverter
+          : defaultPayloadConverter,
+      };
+      const processes = Array.from(
+        { length: size },
+        () => new ActivityProcess(settings, launcher),
+      );
+      const names = await processes[0].loaded;
       if (names.length === 0) {
         throw new DenoPluginError(
           `Cannot load Activities from "${module}": it exports no function`,
         );
       }
-      return new ActivitySandbox(names, isolates, broker, settings);
+      return new ActivitySandbox(names, processes, launcher, settings);
     } catch (error) {
-      for (const isolate of isolates) isolate.end("another has failed");
-      broker.terminate();
+      await launcher.close();
       throw error;
     }
   }
 
   private constructor(
     names: string[],
-    isolates: Isolate[],
-    broker: Broker,
-    settings: IsolateSettings,
+    processes: ActivityProcess[],
+    launcher: Launcher,
+    settings: ProcessSettings,
   ) {
-    this.#isolates = new Set(isolates);
-    this.#broker = broker;
-    const leastBusy = () => {
-      for (const isolate of this.#isolates) {
-        if (isolate.hasEnded) this.#isolates.delete(isolate);
-      }
-      const active = [...this.#isolates].filter(({ isRetired }) => !isRetired);
-      while (active.length < isolates.length) {
-        const isolate = new Isolate(settings, broker.start);
-        this.#isolates.add(isolate);
-        active.push(isolate);
-      }
-      return active.reduce((a, b) => b.load < a.load ? b : a);
-    };
+    this.#processes = new Set(processes);
+    this.#launcher = launcher;
+    this.#settings = settings;
+    this.#size = processes.length;
+    this.ended = launcher.ended;
     this.activities = Object.fromEntries(
-      names.map((name) => [name, (...args) => leastBusy().run(name, args)]),
+      names.map((name) => [name, (...args) => this.#run(name, args)]),
     );
+    abandoned.register(this, launcher, this);
   }
 
-  /** Ends the isolates. Activities that still run in them fail. */
-  close(): void {
-    for (const isolate of this.#isolates) isolate.end("the Worker has stopped");
-    this.#broker.terminate();
+  /** Lets the module end in each process. Activities that still run there fail. */
+  async close(): Promise<void> {
+    abandoned.unregister(this);
+    await Promise.all(
+      Array.from(this.#processes, (process) => process.close()),
+    );
+    await this.#launcher.close();
   }
-}
 
-/** Throws an error that names the permission that Deno refuses to a Deno Worker. */
-function findRefusal(permissions: Deno.PermissionOptionsObject): void {
-  for (const [kind, value] of Object.entries(permissions)) {
-    try {
-      new Worker("data:text/javascript,", {
-        type: "module",
-        deno: { permissions: { [kind]: value } },
-      }).terminate();
-    } catch (error) {
-      const reason = error instanceof Deno.errors.NotCapable
-        ? "this process does not have it; add it to the permissions of the " +
-          "process, and create all Workers before one runs"
-        : (error as Error).message;
-      throw refusal(kind, permissions, reason);
+  /** Runs an Activity in the process that is the least busy. */
+  #run(name: string, args: unknown[]): Promise<unknown> {
+    for (const process of this.#processes) {
+      if (process.hasEnded) this.#processes.delete(process);
     }
+    const active = [...this.#processes].filter(({ isRetired }) => !isRetired);
+    while (active.length < this.#size) {
+      const process = new ActivityProcess(this.#settings, this.#launcher);
+      this.#processes.add(process);
+      active.push(process);
+    }
+    return active.reduce((a, b) => b.load < a.load ? b : a).run(name, args);
   }
 }
 
-function refusal(kind: string, permissions: object, reason: string) {
-  const value = JSON.stringify(Reflect.get(permissions, kind));
-  return new DenoPluginError(
-    `Cannot give Activities the permission "${kind}" with the value ${value}: ` +
-      reason,
-  );
-}
-
-/** Starts a Deno Worker. */
-type Start = (
-  port: MessagePort,
-  onError: (error: string) => void,
-) => { terminate(): void };
-
-/** The thread that starts Deno Workers once this one lacks the permissions. */
-class Broker {
-  /** Resolves once the broker holds its permissions. */
-  readonly ready: Promise<void>;
-  readonly #worker: Worker;
-  readonly #onError = new Map<number, (error: string) => void>();
-  #nextId = 0;
-
-  constructor(readonly setup: WorkerSetup) {
-    this.#worker = new Worker(import.meta.resolve("./broker.ts"), {
-      type: "module",
-      name: "activity broker",
-      deno: {
-        // With the last two it loads modules. Activities do not inherit these.
-        permissions: {
-          ...setup.permissions,
-          read: "inherit",
-          import: "inherit",
-        },
-      },
-    });
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.ready = promise;
-    this.#worker.onerror = (event) => {
-      event.preventDefault();
-      reject(new Error(`Cannot start the Activity broker: ${event.message}`));
-    };
-    this.#worker.onmessage = ({ data }: MessageEvent<BrokerNotice>) => {
-      if (data.id === undefined) resolve();
-      else this.#onError.get(data.id)?.(data.error!);
-    };
-  }
-
-  readonly start: Start = (port, onError) => {
-    const id = this.#nextId++;
-    this.#onError.set(id, onError);
-    this.#send({ type: "start", id, setup: this.setup, port }, [port]);
-    return {
-      terminate: () => {
-        this.#onError.delete(id);
-        this.#send({ type: "terminate", id });
-      },
-    };
-  };
-
-  #send(request: BrokerRequest, transfer: Transferable[] = []): void {
-    this.#worker.postMessage(request, transfer);
-  }
-
-  terminate(): void {
-    this.#worker.terminate();
-  }
-}
-
-/** An Activity that runs in an isolate. */
+/** An Activity that runs in a process. */
 interface Call {
   name: string;
   context: Context;
@@ -252,14 +175,17 @@ interface Call {
   reject: (error: unknown) => void;
 }
 
-interface IsolateSettings {
+interface ProcessSettings {
   module: string;
   converter: PayloadConverter;
+  closeTimeoutMs: number;
+  heapLimitMB?: number;
+  loadTimeoutMs: number;
   pingIntervalMs: number;
 }
 
-/** One isolate, seen from the SDK's side. */
-class Isolate {
+/** One process, seen from the SDK's side. */
+class ActivityProcess implements ProcessListener {
   /** The names of the Activities, once their module is loaded. */
   readonly loaded: Promise<string[]>;
   /** Whether no further Activities should start here. */
@@ -267,30 +193,41 @@ class Isolate {
   hasEnded = false;
 
   readonly #calls = new Map<number, Call>();
-  readonly #port: MessagePort;
-  readonly #worker: { terminate(): void };
+  readonly #ended = Promise.withResolvers<void>();
+  readonly #frames = new FrameReader();
+  readonly #id: number;
+  readonly #key = crypto.getRandomValues(new Uint8Array(KEY_LENGTH));
+  readonly #launcher: Launcher;
   readonly #load = Promise.withResolvers<string[]>();
   readonly #loadTimer: Timer;
+  /** For stdout and stderr: what is to become a line. */
+  readonly #printed = [false, true].map((isError) => ({
+    decoder: new TextDecoder(),
+    isError,
+    text: "",
+  }));
+  readonly #settings: ProcessSettings;
   #nextId = 0;
   #pings?: Timer;
   #unansweredPings = 0;
   #isLoaded = false;
+  /** The end of what was printed on stderr, where Deno says why it ends. */
+  #lastWords = "";
 
-  constructor(readonly settings: IsolateSettings, start: Start) {
-    const { port1, port2 } = new MessageChannel();
-    this.#port = port1;
-    // If Deno refuses to start it, nothing is left to end.
-    this.#worker = start(port2, (error) => this.end(oneLine(error)));
-    port1.onmessage = ({ data }) => this.#receive(data);
+  constructor(settings: ProcessSettings, launcher: Launcher) {
+    this.#settings = settings;
+    this.#launcher = launcher;
+    this.#id = launcher.start(this);
+    launcher.write(this.#id, this.#key);
     this.loaded = this.#load.promise;
     this.loaded.catch(() => {});
     this.#loadTimer = setTimeout(
       () => this.end("it did not finish loading"),
-      LOAD_TIMEOUT_MS,
+      settings.loadTimeoutMs,
     );
   }
 
-  /** How busy the isolate is. One that does not respond is busier than any other. */
+  /** How busy the process is. One that does not respond is busier than any other. */
   get load(): number {
     return this.#isUnresponsive ? Infinity : this.#calls.size;
   }
@@ -310,11 +247,8 @@ class Isolate {
       workflowId: info.workflowExecution?.workflowId,
       isLocal: info.isLocal,
     };
-    const toPayload = (value: unknown) => {
-      const payload = this.settings.converter.toPayload(value, serialization);
-      // A view would take the whole buffer with it, which may hold other values.
-      return { ...payload, data: payload.data && new Uint8Array(payload.data) };
-    };
+    const toPayload = (value: unknown) =>
+      this.#settings.converter.toPayload(value, serialization);
     const id = ++this.#nextId;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#send({
@@ -322,15 +256,12 @@ class Isolate {
       id,
       name,
       args: args.map(toPayload),
-      info: {
-        ...info,
-        taskToken: new Uint8Array(info.taskToken),
-        heartbeatDetails: undefined,
-      },
+      info: { ...info, heartbeatDetails: undefined },
       heartbeatDetails: info.heartbeatDetails === undefined
         ? undefined
         : toPayload(info.heartbeatDetails),
       serialization,
+      span: currentSpan(),
     });
     const cancel = () =>
       this.#send({
@@ -353,7 +284,7 @@ class Isolate {
     });
     this.#pings ??= setInterval(
       () => this.#ping(),
-      this.settings.pingIntervalMs,
+      this.#settings.pingIntervalMs,
     );
     try {
       return await promise;
@@ -369,28 +300,105 @@ class Isolate {
     }
   }
 
-  /**
-   * Ends the isolate. What runs in it fails with `reason`, to be retried. Deno
-   * cannot interrupt a thread that never yields: it has no effect any more, but
-   * runs until the process exits.
-   */
+  /** Ends the process. What runs in it fails with `reason`, to be retried. */
   end(reason: string): void {
     if (this.hasEnded) return;
+    if (this.#isLoaded && !this.isRetired) {
+      log("WARN", `Activity sandbox restarts: ${reason}`);
+    }
     this.hasEnded = this.isRetired = true;
     clearTimeout(this.#loadTimer);
     clearInterval(this.#pings);
-    this.#port.close();
-    this.#worker.terminate();
+    this.#launcher.kill(this.#id);
     this.#load.reject(
       new DenoPluginError(
-        `Cannot load Activities from "${this.settings.module}": ${reason}`,
+        `Cannot load Activities from "${this.#settings.module}": ${reason}`,
       ),
     );
     for (const call of this.#calls.values()) failCall(call, reason);
   }
 
+  /** Lets the module end, and then the process. */
+  async close(): Promise<void> {
+    const reason = "the Worker has stopped";
+    this.isRetired = true;
+    if (this.#isLoaded && !this.hasEnded) {
+      for (const call of this.#calls.values()) failCall(call, reason);
+      this.#send({ type: "close" });
+      const { closeTimeoutMs } = this.#settings;
+      const timer = setTimeout(() => this.#ended.resolve(), closeTimeoutMs);
+      await this.#ended.promise;
+      clearTimeout(timer);
+    }
+    this.end(reason);
+  }
+
+  onData(bytes: Uint8Array): void {
+    if (this.hasEnded) return;
+    try {
+      for (const frame of this.#frames.read(bytes)) {
+        if (!this.#key.every((byte, index) => byte === frame[index])) {
+          throw new Error("wrong key");
+        }
+        this.#receive(deserialize(frame.subarray(KEY_LENGTH)));
+      }
+    } catch {
+      this.end(`its sandbox sent invalid data${this.#running}`);
+    }
+  }
+
+  onOutput(bytes: Uint8Array, isError: boolean): void {
+    const printed = this.#printed[Number(isError)];
+    const text = printed.decoder.decode(bytes, { stream: true });
+    if (isError) this.#lastWords = (this.#lastWords + text).slice(-MAX_LINE);
+    if (this.#isLoaded) this.#print(printed, text);
+    // If the module does not load, this is the reason.
+    else printed.text = (printed.text + text).slice(-MAX_LINE);
+  }
+
+  onEnd({ code, error, signal }: EndNotice): void {
+    this.#ended.resolve();
+    if (error) return this.end(error);
+    if (this.#isLoaded) {
+      for (const printed of this.#printed) this.#print(printed, "\n");
+    } else {
+      const [, reason] = /^error: (?:Uncaught (?:\(in promise\) )?)?(.*)/m
+        .exec(this.#lastWords) ?? [];
+      if (reason) return this.end(oneLine(this.#lastWords, reason));
+    }
+    const { heapLimitMB } = this.#settings;
+    const reason = /JavaScript( heap)? out of memory/.test(this.#lastWords)
+      ? `ran out of memory${
+        heapLimitMB ? ` (heapLimitMB: ${heapLimitMB})` : ""
+      }`
+      : `ended with ${signal ?? `exit code ${code}`}`;
+    this.end(`its sandbox ${reason}${this.#running}`);
+  }
+
+  /** Says which Activities run here, for the reason of an end. */
+  get #running(): string {
+    const names = Array.from(this.#calls.values(), ({ name }) => `"${name}"`);
+    return names.length ? ` while it runs ${names.join(", ")}` : "";
+  }
+
   #send(message: MessageIn): void {
-    this.#port.postMessage(message);
+    this.#launcher.write(this.#id, toFrame(serialize(message)));
+  }
+
+  /** Logs what is printed, line by line. */
+  #print(printed: { isError: boolean; text: string }, text: string): void {
+    const lines = (printed.text + text).split("\n");
+    printed.text = lines.pop()!;
+    if (printed.text.length > MAX_LINE) {
+      lines.push(printed.text);
+      printed.text = "";
+    }
+    // Past the console, the Activity is known if there is but one.
+    const [only, ...others] = this.#calls.values();
+    const call = others.length === 0 ? only : undefined;
+    for (const line of lines) {
+      if (!DUMP.test(line)) logLine(line, printed.isError, call);
+    }
   }
 
   #ping(): void {
@@ -398,18 +406,14 @@ class Isolate {
     this.#unansweredPings++;
     this.#send({ type: "ping" });
     if (!this.#isUnresponsive) return;
-    const calls = [...this.#calls.values()];
-    const names = calls.map(({ name }) => `"${name}"`).join(", ");
     if (this.#unansweredPings === PINGS_UNTIL_UNRESPONSIVE + 1) {
-      log(
-        `Activity sandbox does not respond: it is blocked by ${names}`,
-      );
+      log("WARN", `Activity sandbox does not respond${this.#running}`);
     }
     // An Activity may compute for as long as its timeout allows, not longer.
     const isOverdue = ({ context, deadline }: Call) =>
       context.cancellationSignal.aborted || performance.now() > deadline;
-    if (calls.some(isOverdue)) {
-      this.end(`its sandbox does not respond while it runs ${names}`);
+    if (this.#calls.values().some(isOverdue)) {
+      this.end(`its sandbox does not respond${this.#running}`);
     }
   }
 
@@ -425,9 +429,14 @@ class Isolate {
     if (message.type === "loaded") {
       this.#isLoaded = true;
       clearTimeout(this.#loadTimer);
+      for (const printed of this.#printed) this.#print(printed, "");
       this.#load.resolve(message.names);
     } else if (message.type === "notLoaded") {
       this.end(oneLine(message.error));
+    } else if (message.type === "print") {
+      for (const line of message.text.trimEnd().split("\n")) {
+        logLine(line, message.isError, call);
+      }
     } else if (message.type === "exit") {
       const { code } = message;
       this.end(
@@ -442,9 +451,11 @@ class Isolate {
       const [only, ...others] = this.#calls.values();
       const culprit = call ?? (others.length === 0 ? only : undefined);
       const { stack } = message;
-      log("Uncaught error in an Activity sandbox; restarting the sandbox", {
-        stack,
-      });
+      log(
+        "WARN",
+        "Uncaught error in an Activity sandbox; restarting the sandbox",
+        { stack },
+      );
       if (culprit) {
         failCall(culprit, `uncaught error: ${message.message}`, stack);
       }
@@ -457,7 +468,7 @@ class Isolate {
     serialization: ActivitySerializationContext,
   ): unknown {
     try {
-      return this.settings.converter.fromPayload(result, serialization);
+      return this.#settings.converter.fromPayload(result, serialization);
     } catch {
       // A RawValue, or what JSON leaves of a function: the payload stays as it is.
       return RawValue.fromPayload(result);
@@ -475,12 +486,15 @@ class Isolate {
         return call.reject(new CompleteAsyncError());
       case "failed":
         return call.reject(
-          toError(message.error, this.settings.converter, serialization),
+          toError(message.error, this.#settings.converter, serialization),
         );
       case "heartbeat":
         return context.heartbeat(
           message.details &&
-            this.settings.converter.fromPayload(message.details, serialization),
+            this.#settings.converter.fromPayload(
+              message.details,
+              serialization,
+            ),
         );
       case "heartbeatFailed":
         // To the SDK, too, these are details that cannot be converted.
@@ -547,13 +561,45 @@ function toError(
 }
 
 /** Reduces what Deno or an error's stack says to the reason and its line. */
-function oneLine(text: string): string {
-  const plain = text.replace(ANSI, "");
-  const [reason] = plain.split("\n", 1);
-  const [place] = plain.match(/(?:file|https?|data|npm|jsr):[^\s)]+:\d+/) ?? [];
-  return place && !reason.includes(place) ? `${reason} (${place})` : reason;
+function oneLine(text: string, reason = text.split("\n", 1)[0]): string {
+  const [place] = text.match(/(?:file|https?|data|npm|jsr):[^\s)]+:\d+/) ?? [];
+  return escape(
+    place && !reason.includes(place) ? `${reason} (${place})` : reason,
+  );
 }
 
-function log(message: string, meta?: object): void {
-  Runtime.instance().logger.warn(message, { sdkComponent: "worker", ...meta });
+/** Escapes control characters: what an Activity prints may not pass for other lines. */
+function escape(text: string): string {
+  return text.replaceAll(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (character) =>
+      character === "\t"
+        ? character
+        : `\\u${character.codePointAt(0)!.toString(16).padStart(4, "0")}`,
+  );
+}
+
+function logLine(line: string, isError: boolean, call?: Call): void {
+  log(isError ? "WARN" : "INFO", escape(line.slice(0, MAX_LINE)), {
+    sdkComponent: "activity",
+    activityType: call?.name,
+    activityId: call?.context.info.activityId,
+    workflowId: call?.context.info.workflowExecution?.workflowId,
+  });
+}
+
+function log(level: LogLevel, message: string, meta?: object): void {
+  const { logger } = Runtime.instance();
+  logger.log(level, message, { sdkComponent: "worker", ...meta });
+}
+
+/** The span of OpenTelemetry in which the SDK runs the current Activity. */
+function currentSpan(): SpanContext | undefined {
+  const span = Reflect.get(globalThis, OTEL_API)?.context?.active()
+    .getValue(OTEL_SPAN)?.spanContext();
+  return span && {
+    traceId: span.traceId,
+    spanId: span.spanId,
+    traceFlags: span.traceFlags,
+  };
 }

@@ -49,7 +49,7 @@ Deno.test.beforeAll(async () => {
   inside = sandbox.activities as unknown as Activities;
 });
 
-Deno.test.afterAll(() => sandbox.close());
+Deno.test.afterAll(async () => await sandbox.close());
 
 /** Returns what the Workflow would receive: a payload or a failure. */
 async function outcome(
@@ -253,7 +253,7 @@ async function withSandbox(
   try {
     await test(sandbox.activities as unknown as Activities);
   } finally {
-    sandbox.close();
+    await sandbox.close();
   }
 }
 
@@ -288,62 +288,67 @@ async function assertFails(
   ]);
 }
 
-Deno.test("an Activity that blocks before its first await is interrupted", async () => {
-  await withSandbox({}, async (activities) => {
-    assertEquals(await run(activities.countCalls), 1);
-    const waiting = await start(activities.waitForRelease);
-    await assertFails(
-      createEnvironment({ startToCloseTimeoutMs: 200 })
-        .run(activities.blockFirst),
-      'Cannot complete Activity "blockFirst": it blocked its thread until its ' +
-        "Start-To-Close Timeout",
-    );
-    await run(activities.releaseOthers);
-    assertEquals(await waiting.result, "released");
-    assertEquals(await run(activities.countCalls), 2, "in the same isolate");
-  });
-});
+const blocked = "its sandbox does not respond while it runs " +
+  '"waitForRelease", "blockFirst"';
 
-Deno.test("a blocked isolate ends once one of its Activities is cancelled", async () => {
+for (const when of ["before", "after"]) {
+  Deno.test(`a loop ${when} the first await ends with its process at its timeout`, async () => {
+    await withSandbox({ unresponsiveAfterMs: 100 }, async (activities) => {
+      assertEquals(await run(activities.countCalls), 1);
+      const waiting = await start(activities.waitForRelease);
+      const info = { startToCloseTimeoutMs: 500 };
+      const begin = performance.now();
+      await Promise.all([
+        assertFails(
+          createEnvironment(info).run(activities.blockFirst, when),
+          `Cannot complete Activity "blockFirst": ${blocked}`,
+        ),
+        assertFails(
+          waiting.result,
+          `Cannot complete Activity "waitForRelease": ${blocked}`,
+        ),
+      ]);
+      assertEquals(performance.now() - begin >= 500, true, "not before");
+      assertEquals(await run(activities.countCalls), 1, "in a new process");
+    });
+  });
+}
+
+Deno.test("a blocked process ends once one of its Activities is cancelled", async () => {
   await withSandbox({ unresponsiveAfterMs: 100 }, async (activities) => {
     const waiting = await start(activities.waitForRelease);
     const blocking = await start(activities.blockFirst);
     blocking.environment.cancel("TIMED_OUT");
-    const reason = "its sandbox does not respond while it runs " +
-      '"waitForRelease", "blockFirst"';
     await Promise.all([
       assertFails(
         blocking.result,
-        `Cannot complete Activity "blockFirst": ${reason}`,
+        `Cannot complete Activity "blockFirst": ${blocked}`,
       ),
       assertFails(
         waiting.result,
-        `Cannot complete Activity "waitForRelease": ${reason}`,
+        `Cannot complete Activity "waitForRelease": ${blocked}`,
       ),
     ]);
     assertEquals(await run(activities.countCalls), 1);
   });
 });
 
-for (const how of ["Deno.exit", "close"]) {
-  Deno.test(`${how}() inside fails what runs there, then a new isolate starts`, async () => {
-    await withSandbox({}, async (activities) => {
-      assertEquals(await run(activities.countCalls), 1);
-      const waiting = await start(activities.waitForRelease);
-      const code = how === "close" ? 0 : 3;
-      const reason = `Deno.exit(${code}) in "exitFirst" ended its sandbox`;
-      await assertFails(
-        run(activities.exitFirst, how),
-        `Cannot complete Activity "exitFirst": ${reason}`,
-      );
-      await assertFails(
-        waiting.result,
-        `Cannot complete Activity "waitForRelease": ${reason}`,
-      );
-      assertEquals(await run(activities.countCalls), 1);
-    });
+Deno.test("Deno.exit() inside fails what runs there, then a new process starts", async () => {
+  await withSandbox({}, async (activities) => {
+    assertEquals(await run(activities.countCalls), 1);
+    const waiting = await start(activities.waitForRelease);
+    const reason = 'Deno.exit(3) in "exitFirst" ended its sandbox';
+    await assertFails(
+      run(activities.exitFirst),
+      `Cannot complete Activity "exitFirst": ${reason}`,
+    );
+    await assertFails(
+      waiting.result,
+      `Cannot complete Activity "waitForRelease": ${reason}`,
+    );
+    assertEquals(await run(activities.countCalls), 1);
   });
-}
+});
 
 Deno.test("an uncaught error fails its Activity only", async () => {
   await withSandbox({}, async (activities) => {
@@ -395,8 +400,8 @@ for (
     ],
     [
       'Deno.readTextFileSync("/etc/passwd")',
-      'NotCapable: Requires read access to "/etc/passwd", run again with the ' +
-      "--allow-read flag (URL:1:6)",
+      'NotCapable: Requires read access to "/etc/passwd", add it to "read" in ' +
+      'the permissions of DenoPlugin ("activities" in deno.json) (URL:1:6)',
     ],
   ]
 ) {
@@ -415,21 +420,23 @@ Deno.test("a module that exports no function is an error at the start", async ()
   );
 });
 
-Deno.test("permissions that this process does not have are an error at the start", async () => {
+Deno.test("permissions that Deno does not know are an error at the start", async () => {
   for (
     const [permissions, message] of [
       [
-        { net: ["api.example.com"] },
-        'permission "net" with the value ["api.example.com"]: ' +
-        "this process does not have it",
-      ],
-      [
         { nett: true },
-        'permission "nett" with the value true: no such permission',
+        'Cannot give Activities the permission "nett" with the value true: no ' +
+        "such permission",
       ],
       [
         { read: { allow: [] } },
-        'permission "read" with the value {"allow":[]}: ',
+        'Cannot give Activities the permission "read" with the value ' +
+        '{"allow":[]}: pass true, false or a list',
+      ],
+      [
+        { sys: ["everything"] },
+        `Cannot load Activities from "${module}": unknown sys ` +
+        "descriptor: 'everything'",
       ],
     ] as const
   ) {
@@ -438,24 +445,41 @@ Deno.test("permissions that this process does not have are an error at the start
         ActivitySandbox.start(module, { permissions: permissions as object }),
       Error,
     );
-    assertStringIncludes(
-      error.message,
-      `Cannot give Activities the ${message}`,
-    );
+    assertStringIncludes(error.message, message);
   }
 });
 
-Deno.test("Activities keep their permissions when the process gives them up", async () => {
-  await Deno.permissions.request({ name: "net", host: "127.0.0.1" });
+Deno.test("Activities have permissions that this process does not have", async () => {
+  await Deno.permissions.revoke({ name: "net" });
   await withSandbox(
     { permissions: { net: ["127.0.0.1"] } },
     async (activities) => {
-      await Deno.permissions.revoke({ name: "net" });
       assertEquals(await run(activities.listen), "127.0.0.1");
       await run(activities.exitFirst).catch(() => {});
       assertEquals(await run(activities.listen), "127.0.0.1");
     },
   );
+});
+
+Deno.test("an Activity sees the variables that it may see, and no others", async () => {
+  const variables = ["SANDBOX_ONE", "SANDBOX_TWO", "OTHER"];
+  for (const name of variables) Deno.env.set(name, name);
+  try {
+    await withSandbox(
+      { permissions: { env: ["SANDBOX_*"] } },
+      async (inside) => {
+        assertEquals(await run(inside.readEnvironment, ...variables, "HOME"), [
+          "SANDBOX_ONE",
+          "SANDBOX_TWO",
+          null,
+          null,
+          ["SANDBOX_ONE", "SANDBOX_TWO"],
+        ]);
+      },
+    );
+  } finally {
+    for (const name of variables) Deno.env.delete(name);
+  }
 });
 
 Deno.test("a custom payload converter works inside", async () => {
@@ -472,8 +496,8 @@ Deno.test("a custom payload converter works inside", async () => {
   });
 });
 
-Deno.test("isolates run in parallel", async () => {
-  await withSandbox({ isolates: 2 }, async (activities) => {
+Deno.test("processes run in parallel", async () => {
+  await withSandbox({ processes: 2 }, async (activities) => {
     const first = await start(activities.waitForRelease);
     const second = await start(activities.waitForRelease);
     await run(activities.releaseOthers);

@@ -9,15 +9,21 @@ import {
   Worker,
   type WorkerOptions,
 } from "@temporalio/worker";
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { codec } from "../testdata/codec.ts";
 import {
   createEnvironment,
   telemetryOptions,
 } from "../testdata/environment.ts";
+import { DenoPlugin, DenoPluginError } from "../mod.ts";
 import { ActivitySandbox } from "./sandbox.ts";
 import * as outside from "./testdata/activities.ts";
-import type { runActivity } from "./testdata/workflows.ts";
+import {
+  type callSynchronous,
+  compute,
+  type computeWhileBeating,
+  type runActivity,
+} from "./testdata/workflows.ts";
 
 const silent = () => {};
 Runtime.install({
@@ -53,7 +59,7 @@ Deno.test.beforeAll(async () => {
 Deno.test.afterAll(async () => {
   for (const { worker } of workers) worker.shutdown();
   await Promise.all(workers.map(({ run }) => run));
-  sandbox?.close();
+  await sandbox?.close();
   await environment?.teardown();
 });
 
@@ -220,17 +226,98 @@ Deno.test("a Worker that shuts down cancels its Activities after the grace time"
   assertStringIncludes(outcomes[0], "WORKER_SHUTDOWN");
 });
 
-Deno.test("an Activity that ends its isolate is tried again", async () => {
+Deno.test("a synchronous function is an Activity", async () => {
+  const result = await environment.client.workflow.execute<
+    typeof callSynchronous
+  >("callSynchronous", {
+    taskQueue: "inside",
+    workflowId: "synchronous",
+    args: [3],
+  });
+  assertEquals(result, 3);
+});
+
+Deno.test("an Activity that ends its process is tried again", async () => {
   assertEquals(
-    await execute("inside", "exitFirst", ["Deno.exit"]),
+    await execute("inside", "exitFirst"),
     { type: "[object Number]", result: 2 },
   );
 });
 
 Deno.test("an Activity that blocks is tried again after its timeout", async () => {
-  // The second attempt may start in the isolate before it has ended.
+  // The second attempt may start in the process before it has ended.
   const { result } = await execute("inside", "blockFirst", [], {
     startToCloseTimeout: "2s",
   }) as { result: number };
   assertEquals(result === 2 || result === 3, true);
+});
+
+/** Creates a Worker with the plugin, as an application does. */
+async function createPluginWorker(taskQueue: string): Promise<Worker> {
+  return await Worker.create({
+    connection: environment.nativeConnection,
+    taskQueue,
+    workflowsPath: import.meta.resolve("./testdata/workflows.ts"),
+    plugins: [
+      new DenoPlugin({
+        activities: import.meta.resolve("./testdata/activities.ts"),
+      }),
+    ],
+  });
+}
+
+for (const time of ["first", "second"]) {
+  Deno.test(`a Worker with a sandbox runs in a process that does other work, too: the ${time}`, async () => {
+    const taskQueue = `${time} Worker`;
+    await using server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen() {} },
+      () => new Response("served"),
+    );
+    const worker = await createPluginWorker(taskQueue);
+    const result = await worker.runUntil(async () => {
+      const url = `http://127.0.0.1:${server.addr.port}`;
+      assertEquals(await (await fetch(url)).text(), "served");
+      return await environment.client.workflow.execute<typeof runActivity>(
+        "runActivity",
+        { taskQueue, workflowId: taskQueue, args: ["countCalls", [], {}] },
+      );
+    });
+    assertEquals(result, { type: "[object Number]", result: 1 });
+  });
+}
+
+Deno.test("a Worker whose launcher is killed fails, to be restarted", async () => {
+  // Nobody removes the cache of a launcher that is killed.
+  const folder = await Deno.makeTempDir();
+  const before = Deno.env.get("TMPDIR");
+  Deno.env.set("TMPDIR", folder);
+  const worker = await createPluginWorker("launcher");
+  if (before === undefined) Deno.env.delete("TMPDIR");
+  else Deno.env.set("TMPDIR", before);
+  const run = worker.run();
+  const { stdout } = await new Deno.Command("ps", {
+    args: ["-o", "pid=,args=", "--ppid", `${Deno.pid}`],
+  }).output();
+  const launchers = new TextDecoder().decode(stdout).split("\n")
+    .filter((line) => line.includes("launcher.ts"));
+  // The last is this Worker's: the sandbox that the tests share has another.
+  Deno.kill(parseInt(launchers.at(-1)!), "SIGKILL");
+  const error = await assertRejects(() => run, DenoPluginError);
+  assertStringIncludes(error.message, "Cannot run Activities: ");
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("an Activity beats while a Workflow of its Worker computes", async () => {
+  const begin = performance.now();
+  await compute(3e7);
+  const steps = Math.round(3e7 * 2_000 / (performance.now() - begin));
+  const taskQueue = "computes";
+  const worker = await createPluginWorker(taskQueue);
+  const result = await worker.runUntil(
+    environment.client.workflow.execute<typeof computeWhileBeating>(
+      "computeWhileBeating",
+      { taskQueue, workflowId: taskQueue, args: [steps] },
+    ),
+  );
+  assertEquals(result, { type: "[object Number]", result: 1 });
 });

@@ -12,6 +12,7 @@ import {
   sleep,
 } from "@temporalio/activity";
 import { AsyncLocalStorage } from "node:async_hooks";
+import { writeSync } from "node:fs";
 
 class Money {
   constructor(readonly amount: number) {}
@@ -175,6 +176,14 @@ export async function beatUntilCancelled(): Promise<unknown> {
   }
 }
 
+export async function beat(times: number): Promise<number> {
+  for (let time = 0; time < times; time++) {
+    heartbeat(time);
+    await sleep(100);
+  }
+  return activityInfo().attempt;
+}
+
 const storage = new AsyncLocalStorage<number>();
 
 export async function useAsyncLocalStorage(value: number): Promise<unknown> {
@@ -193,14 +202,12 @@ export async function failFirst(): Promise<unknown> {
   return { attempt, heartbeatDetails };
 }
 
-export async function blockFirst(): Promise<number> {
+export async function blockFirst(when = "before"): Promise<number> {
   const { attempt } = activityInfo();
   if (attempt > 1) return attempt;
   log.info("blocking");
-  // Not forever: Deno cannot stop a loop in another thread.
-  const end = Date.now() + 5_000;
-  while (Date.now() < end);
-  return attempt;
+  if (when === "after") await sleep(1);
+  for (;;);
 }
 
 export async function hangFirst(): Promise<number> {
@@ -210,10 +217,9 @@ export async function hangFirst(): Promise<number> {
   return await Context.current().cancelled;
 }
 
-export async function exitFirst(how: string): Promise<number> {
+export async function exitFirst(): Promise<number> {
   const { attempt } = activityInfo();
   if (attempt > 1) return attempt;
-  if (how === "close") self.close();
   Deno.exit(3);
 }
 
@@ -226,6 +232,44 @@ export async function failInCallback(kind: string): Promise<unknown> {
     });
   } else Promise.reject(new RangeError("in a promise"));
   return await new Promise(() => {});
+}
+
+/** Ends, stops or blocks its process, at the first attempt. */
+export async function breakFirst(how: string): Promise<unknown> {
+  return activityInfo().attempt === 1 ? breaks[how]() : "again";
+}
+
+const breaks: Record<string, () => unknown> = {
+  kill: () => Deno.kill(Deno.pid, "SIGKILL"),
+  stop: () => Deno.kill(Deno.pid, "SIGSTOP"),
+  garbage: () => writeSync(3, "garbage"),
+  endless: () => {
+    for (let frame = "garbage";; frame += frame) writeSync(3, frame);
+  },
+};
+
+/** Prints and logs much. */
+export async function flood(lines: number): Promise<void> {
+  for (let line = 0; line < lines; line++) log.info(`line ${line}`);
+  for (let line = 0; line < lines; line++) console.log(`line ${line}`);
+}
+
+/** Returns variables of the environment, and the names of all. */
+export function readEnvironment(...names: string[]): unknown {
+  const values = names.map((name) => Deno.env.get(name) ?? null);
+  return [...values, Object.keys(Deno.env.toObject()).sort()];
+}
+
+/** Returns as many bytes. */
+export function fill(length: number): Uint8Array {
+  return new Uint8Array(length).fill(1);
+}
+
+/** Starts a span of Deno's telemetry, if that is on. */
+export async function trace(name: string): Promise<void> {
+  // deno-lint-ignore no-explicit-any
+  const { tracerProvider } = (Deno as any).telemetry;
+  tracerProvider.getTracer("test").startSpan(name).end();
 }
 
 let release: () => void;
@@ -249,7 +293,7 @@ export async function listen(): Promise<string> {
 
 let count = 0;
 
-/** Tells isolates apart: each counts on its own. */
+/** Tells processes apart: each counts on its own. */
 export async function countCalls(): Promise<number> {
   return ++count;
 }

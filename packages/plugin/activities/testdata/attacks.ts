@@ -105,13 +105,7 @@ export const attacks: Record<string, () => unknown> = {
   "process.env keys": () => see(...Object.keys(process.env)),
   "Deno.Command": () => new Deno.Command("true").outputSync(),
   "child_process": () => require("node:child_process").execSync("true"),
-  "Deno.kill itself": () => Deno.kill(Deno.pid, 0 as any),
-  "process.kill itself": () => process.kill(process.pid, 0),
-  "node:process kill itself": () =>
-    import("node:process").then(({ kill }) => kill(process.pid, 0)),
-  "process._kill itself": () => (process as any)._kill(process.pid, 0),
   "kill the parent": () => process.kill(process.ppid, 0),
-  "process.abort": () => process.abort(),
   "fetch": () => fetch(url),
   "fetch a file": () => fetch("file:///etc/passwd"),
   "WebSocket": () => new WebSocket("ws://127.0.0.1:7233"),
@@ -128,11 +122,6 @@ export const attacks: Record<string, () => unknown> = {
     Deno.connectTls({ hostname: "127.0.0.1", port: 7233 }),
   "Deno.listen": () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
   "Deno.serve": () => Deno.serve({ port: 0 }, () => new Response()),
-  // Without the flag "vsock", Deno would end the process.
-  "Deno.connect, vsock": () =>
-    Deno.connect({ transport: "vsock", cid: 2, port: 1 } as any),
-  "Deno.listen, vsock": () =>
-    Deno.listen({ transport: "vsock", cid: 2, port: 1 } as any),
   "Deno.resolveDns": () => Deno.resolveDns("example.com", "A"),
   "Unix socket": () =>
     Deno.connect({ transport: "unix", path: "/tmp/s" } as any),
@@ -143,10 +132,6 @@ export const attacks: Record<string, () => unknown> = {
     const { state } = await Deno.permissions.request({ name: "read" });
     if (state !== "granted") throw new Error(`denied: ${state}`);
   },
-  "nested Deno Worker, read": () =>
-    nest({ deno: { permissions: { read: true } } }),
-  "nested Deno Worker, inherit": () =>
-    nest({ deno: { permissions: "inherit" } }),
   "nested Deno Worker": () => nest({}),
   "node:worker_threads": viaThread,
   "node:sqlite": () => {
@@ -154,7 +139,6 @@ export const attacks: Record<string, () => unknown> = {
     return new DatabaseSync("/tmp/x.sqlite");
   },
   "Deno KV": () => (Deno as any).openKv("/tmp/x.kv"),
-  "caches": () => caches.open("x"),
   "WASI": () => {
     const { WASI } = require("node:wasi");
     return new WASI({ version: "preview1", preopens: { "/": "/" } });
@@ -171,7 +155,59 @@ export const attacks: Record<string, () => unknown> = {
   "setuid": () => (process as any).setuid(1),
   "heap snapshot": () => require("node:v8").writeHeapSnapshot("/tmp/x.heap"),
   "cron": () => (Deno as any).cron("x", "* * * * *", () => {}),
+};
+
+/** Each is possible, and changes nothing outside of the Activity's process. */
+export const harmless: Record<string, () => unknown> = {
+  "Deno.kill itself": () => Deno.kill(Deno.pid, 0 as any),
+  "process.kill itself": () => process.kill(process.pid, 0),
+  "flags of V8": () => require("node:v8").setFlagsFromString("--stack-size=99"),
+  "process.title": () => process.title = "forged",
+  "Deno.exitCode": () => {
+    Deno.exitCode = 9;
+    Deno.exitCode = 0;
+  },
+  "caches": async () => (await caches.open("x")).put(url, new Response("x")),
   "localStorage": () => localStorage.setItem("x", "1"),
+  "node:sqlite in memory": () => {
+    const { DatabaseSync } = require("node:sqlite");
+    return new DatabaseSync(":memory:").exec("CREATE TEMP TABLE t (x)");
+  },
+  // The descriptors that it may have: its stdout and stderr.
+  "write to descriptor 1": () => require("node:fs").writeSync(1, "raw text\n"),
+};
+
+/** A part of Deno that no program should see. */
+const core = () => {
+  const { internal } = Deno as any;
+  return (Deno as any)[internal].core;
+};
+
+/** Writes to a pipe or socket by its number. */
+const writeTo = (fd: number) => {
+  const { Pipe, constants } = (process as any).binding("pipe_wrap");
+  const pipe = new Pipe(constants.SOCKET);
+  pipe.open(fd);
+  return new Promise((resolve) => {
+    const socket = new (require("node:net").Socket)({ handle: pipe });
+    socket.write("garbage ".repeat(1000), resolve);
+  });
+};
+
+/** Each ends the Activity's process, and no other. */
+export const fatal: Record<string, () => unknown> = {
+  "process.abort": () => process.abort(),
+  "process.exit": () => process.exit(1),
+  "SIGKILL": () => process.kill(process.pid, "SIGKILL"),
+  "memory": () => {
+    for (const all: number[][] = [];;) all.push(Array(1e5).fill(1));
+  },
+  "an operation that panics": () => core().ops.op_panic("forged\npanic"),
+  "an unstable API": () =>
+    Deno.connect({ transport: "vsock", cid: 2, port: 1 } as any),
+  "a nested Deno Worker with permissions": () =>
+    nest({ deno: { permissions: "inherit" } }),
+  "garbage in its channel": () => writeTo(3),
 };
 
 /** What Deno says when it refuses, or has nothing of the kind. */
@@ -193,6 +229,8 @@ const refusal = new RegExp(
   ].join("|"),
 );
 
+const all = { ...attacks, ...harmless, ...fatal };
+
 /** Tries an attack; returns how it was denied, that it was not, or "no answer". */
 export async function attack(name: string): Promise<string> {
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -201,7 +239,7 @@ export async function attack(name: string): Promise<string> {
       timer = setTimeout(() => resolve("no answer"), 60_000)
     );
     const allowed = async () =>
-      `ALLOWED: ${Deno.inspect(await attacks[name]()).slice(0, 60)}`;
+      `ALLOWED: ${Deno.inspect(await all[name]()).slice(0, 60)}`;
     return await Promise.race([allowed(), hang]);
   } catch (error) {
     const [message] = `${(error as Error).message ?? error}`.split("\n");
@@ -213,8 +251,11 @@ export async function attack(name: string): Promise<string> {
 
 /** What each attack came to while this module was loaded. */
 const atLoad: Record<string, string> = {};
-if ("postMessage" in self) {
-  for (const name of Object.keys(attacks)) atLoad[name] = await attack(name);
+// Not where a test imports this module.
+if (Deno.mainModule.startsWith("data:")) {
+  for (const name of Object.keys({ ...attacks, ...harmless })) {
+    atLoad[name] = await attack(name);
+  }
 }
 
 /** Returns what each attack came to at load. */
@@ -229,17 +270,47 @@ export async function bindSocket(): Promise<void> {
   await event(socket, "listening");
 }
 
-const heard: unknown[] = [];
-(self as any).onmessage = ({ data }: MessageEvent) => heard.push(data);
-addEventListener("message", ({ data }: any) => heard.push(data));
-const { postMessage } = MessagePort.prototype;
-MessagePort.prototype.postMessage = function (...args: any) {
-  heard.push(args);
-  return postMessage.apply(this, args);
-};
-(self as any).postMessage?.({ type: "loaded", names: ["forged"] });
+/** Returns the id of this process. */
+export async function getPid(): Promise<number> {
+  return Deno.pid;
+}
 
-/** Returns the messages that this module has overheard. */
-export async function getHeard(): Promise<unknown[]> {
-  return heard;
+/** Prints what would be other lines, or another terminal's text. */
+export function print(how: string): void {
+  const text = "one\nERROR forged\n\x1b[31mred\u202e\n";
+  if (how === "console") console.error(text);
+  else require("node:fs").writeSync(2, text);
+}
+
+/** Starts a program that does not end by itself, and returns its id. */
+export function startProgram(): number {
+  const { pid } = new Deno.Command("sh", {
+    args: ["-c", "sleep 1000 & wait"],
+  }).spawn();
+  return pid;
+}
+
+/** Reads what a program of its own prints on its stdin and stdout. */
+export function cat(): string {
+  const { code } = new Deno.Command("cat", { stdout: "inherit" }).outputSync();
+  return `cat has ended with ${code}`;
+}
+
+/** Changes a file that it has opened for reading; returns its new mode. */
+export function changeMode(path: string): number {
+  const { fchmodSync, futimesSync, openSync } = require("node:fs");
+  const descriptor = openSync(path, "r");
+  futimesSync(descriptor, 0, 0);
+  fchmodSync(descriptor, 0o640);
+  return Deno.statSync(path).mode! & 0o777;
+}
+
+/** Requests a URL. */
+export async function request(url: string): Promise<string> {
+  return await (await fetch(url)).text();
+}
+
+/** Reads a file. */
+export function read(path: string): string {
+  return Deno.readTextFileSync(path);
 }

@@ -4,10 +4,14 @@ import {
   ActivityCancellationType,
   type ActivityOptions,
   CancellationScope,
+  executeChild,
   proxyActivities,
   proxyLocalActivities,
   sleep,
 } from "@temporalio/workflow";
+
+import type { ActivitiesOf } from "../../mod.ts";
+import type * as activities from "./activities.ts";
 
 type AnyActivity = (...args: unknown[]) => Promise<unknown>;
 
@@ -39,6 +43,32 @@ export async function runActivity(
   } catch (error) {
     return describe(error);
   }
+}
+
+/** Runs an Activity that is a synchronous function. */
+export async function callSynchronous(length: number): Promise<number> {
+  const { fill } = proxyActivities<ActivitiesOf<typeof activities>>({
+    startToCloseTimeout: "1 minute",
+  });
+  return (await fill(length)).length;
+}
+
+/** Computes in a child Workflow while an Activity beats; returns its outcome. */
+export async function computeWhileBeating(steps: number): Promise<unknown> {
+  const beating = runActivity("beat", [30], {
+    heartbeatTimeout: "1s",
+    retry: { maximumAttempts: 1 },
+  });
+  await sleep(300);
+  await executeChild(compute, { args: [steps], workflowTaskTimeout: "30s" });
+  return await beating;
+}
+
+/** Computes without a pause. */
+export async function compute(steps: number): Promise<number> {
+  let sum = 0;
+  for (let step = 0; step < steps; step++) sum += step % 7;
+  return sum;
 }
 
 function describe(error: unknown): unknown {

@@ -1,10 +1,10 @@
 /**
  * The inside of an Activity sandbox: runs the Activities of one module in this
- * isolate, with a real `Context`, on behalf of the SDK outside.
+ * process, with a real `Context`, on behalf of the SDK outside.
  *
  * It is evaluated before the module with the Activities, so that nothing the
- * module does at load comes first. The two share this isolate, however: what keeps
- * Activity code in are the isolate's permissions, not this file.
+ * module does at load comes first. The two share this process, however: what keeps
+ * Activity code in are the process's permissions, not this file.
  *
  * @module
  */
@@ -18,7 +18,6 @@ import {
   type ActivityCancellationDetails,
   type ActivityDefinitionOptions,
   type ActivitySerializationContext,
-  ApplicationFailure,
   CancelledFailure,
   defaultFailureConverter,
   defaultPayloadConverter,
@@ -33,65 +32,145 @@ import {
   type ProtoFailure,
   toPayloadWithTypeInfo,
 } from "@temporalio/common";
-import process from "node:process";
-import { Script } from "node:vm";
+import { Console } from "node:console";
+import * as fs from "node:fs";
+import { Writable } from "node:stream";
+import * as v8 from "node:v8";
+import { FrameReader, toFrame } from "./frames.ts";
 import {
   type ErrorMessage,
+  KEY_LENGTH,
   type MessageIn,
   type MessageOut,
   type MetricDescription,
+  OTEL_API,
+  OTEL_SPAN,
   type RunMessage,
-  SANDBOX_FAILURE,
+  type SpanContext,
 } from "./messages.ts";
 
 type ActivityFunction = ((...args: unknown[]) => unknown) & {
   activityDefinitionOptions?: ActivityDefinitionOptions;
 };
 
+/** How much of one text that an Activity prints is kept. */
+const MAX_PRINTED = 100_000;
+
 // What is needed here is taken before Activity code can replace it.
-const post: (port: MessagePort, message: MessageOut) => void = Function
-  .prototype
-  .call.bind(MessagePort.prototype.postMessage);
-const connected = new Promise<MessagePort>((resolve) =>
-  addEventListener("message", (event) => {
-    event.stopImmediatePropagation();
-    resolve((event as MessageEvent<MessagePort>).data);
-  })
-);
-let send = (message: MessageOut): void => {
-  connected.then((port) => post(port, message));
-};
-let isLoaded = false;
+const { exit } = Deno;
+const { read, readSync, writeSync } = fs;
+const { deserialize, serialize } = v8;
+const isWindows = Deno.build.os === "windows";
+const [input, output] = isWindows ? [0, 1] : [3, 3];
+const key = new Uint8Array(KEY_LENGTH);
+for (let length = 0; length < key.length;) {
+  length += readSync(input, key, length, key.length - length, null) ||
+    exit(1);
+}
 const running = new Map<number, {
   context: Context;
   cancel: (reason: string, details?: ActivityCancellationDetails) => void;
 }>();
+let isLoaded = false;
+let isClosing = false;
+let hasUnloaded = false;
+let hasUnloadListener = false;
 
-// Deno lets an isolate without permissions signal its own process, write to a
-// cache on the disk, and end without telling its parent.
-const refuseSignal = () => {
-  throw new Deno.errors.NotCapable(
-    "Cannot send a signal: not available in an Activity sandbox",
-  );
-};
-Object.defineProperty(Deno, "kill", { value: refuseSignal });
-Object.defineProperty(process, "_kill", { value: refuseSignal });
-Object.defineProperty(globalThis, "caches", { value: undefined });
-Object.defineProperty(globalThis, "close", { value: () => Deno.exit(0) });
-addEventListener("unload", () => {
-  send({ type: "exit", id: currentId(), code: Deno.exitCode });
+/** Sends a message. It waits while nobody reads, so that it precedes what follows. */
+function send(message: MessageOut): void {
+  const frame = toFrame(key, serialize(message));
+  try {
+    for (let sent = 0; sent < frame.length;) {
+      sent += writeSync(output, frame, sent);
+    }
+  } catch {
+    // The launcher has ended.
+    isClosing = true;
+    exit(1);
+  }
+}
+
+/** Calls `receive` with each message, until it is to close. */
+function listen(receive: (message: MessageIn) => void): void {
+  const reader = new FrameReader();
+  const buffer = new Uint8Array(2 ** 16);
+  const next = () =>
+    read(input, buffer, 0, buffer.length, null, (error, length) => {
+      if (error || length === 0) exit(1);
+      for (const frame of reader.read(buffer.slice(0, length))) {
+        receive(deserialize(frame));
+      }
+      if (!isClosing) next();
+    });
+  next();
+}
+
+/**
+ * Ends the process in order: calls the module's listeners of "unload", and lets what
+ * they start come to its end. The SDK's side ends the process if that takes long.
+ */
+function close(): void {
+  isClosing = true;
+  if (!hasUnloadListener && !globalThis.onunload) exit(0);
+  dispatchEvent(new Event("unload"));
+}
+
+addEventListener("unload", (event) => {
+  // Deno dispatches the event, too, when the process ends.
+  if (hasUnloaded) event.stopImmediatePropagation();
+  hasUnloaded = true;
+  const code = Deno.exitCode;
+  if (!isClosing) send({ type: "exit", id: currentId(), code });
 });
 addEventListener("error", (event) => reportUncaught(event, event.error));
 addEventListener(
   "unhandledrejection",
   (event) => reportUncaught(event, event.reason),
 );
+const { addEventListener: add } = globalThis;
+Object.defineProperty(globalThis, "addEventListener", {
+  value(...args: Parameters<typeof add>) {
+    hasUnloadListener ||= args[0] === "unload";
+    add.apply(globalThis, args);
+  },
+});
+// The Worker decides when this process ends, and lets Activities finish.
+for (const signal of isWindows ? [] : ["SIGINT", "SIGTERM"] as const) {
+  Deno.addSignalListener(signal, () => {});
+}
+// What is printed past the console reaches the log without the Activity's name.
+const { Console: _, ...methods } = new Console(
+  createStream(false),
+  createStream(true),
+);
+Object.assign(console, methods);
+
+function createStream(isError: boolean): Writable {
+  return new Writable({
+    decodeStrings: false,
+    write(chunk, _encoding, done) {
+      const text = `${chunk}`.slice(0, MAX_PRINTED);
+      send({ type: "print", id: currentId(), isError, text });
+      done();
+    },
+  });
+}
 
 function reportUncaught(event: Event, error: unknown): void {
   event.preventDefault();
-  const { message, stack = "" } = ensureApplicationFailure(error);
+  const failure = ensureApplicationFailure(error);
+  const [message, stack] = [failure.message, failure.stack ?? ""]
+    .map(explainPermission);
   if (!isLoaded) send({ type: "notLoaded", error: stack || message });
   else send({ type: "uncaught", id: currentId(), message, stack });
+}
+
+/** Names the place where an Activity's permissions are: flags do not apply to it. */
+function explainPermission(text: string): string {
+  return text.replace(
+    /run again with the --allow-(\w+) flag/,
+    'add it to "$1" in the permissions of DenoPlugin ("activities" in deno.json)',
+  );
 }
 
 /** The Activity whose code runs now, where its asynchronous context is known. */
@@ -100,20 +179,20 @@ function currentId(): number | undefined {
   for (const [id, { context }] of running) if (context === current) return id;
 }
 
-/** Serves the Activities that `module` exports, until the isolate ends. */
-export async function serve(
+/** Serves the Activities that `module` exports, until the process ends. */
+export function serve(
   module: Record<string, unknown>,
   converter: PayloadConverter = defaultPayloadConverter,
-): Promise<void> {
-  const port = await connected;
-  send = (message) => post(port, message);
-  port.onmessage = ({ data }: MessageEvent<MessageIn>) => {
-    if (data.type === "run") {
-      run(module[data.name] as ActivityFunction, data, converter);
-    } else if (data.type === "cancel") {
-      running.get(data.id)?.cancel(data.reason, data.details);
+): void {
+  listen((message) => {
+    if (message.type === "run") {
+      run(module[message.name] as ActivityFunction, message, converter);
+    } else if (message.type === "cancel") {
+      running.get(message.id)?.cancel(message.reason, message.details);
+    } else if (message.type === "close") {
+      close();
     } else send({ type: "pong" });
-  };
+  });
   isLoaded = true;
   const names = Object.keys(module)
     .filter((name) => typeof module[name] === "function");
@@ -138,9 +217,9 @@ async function run(
       )
     );
     const context = createContext(message, converter);
-    const result = await interruptible(
+    const result = await inSpan(
       () => asyncLocalStorage.run(context, async () => await activity(...args)),
-      message,
+      message.span,
     );
     send({
       type: "completed",
@@ -167,32 +246,12 @@ async function run(
   }
 }
 
-const callKey = Symbol.for("temporal-on-deno.call");
-const callScript = new Script(
-  `globalThis[Symbol.for(${JSON.stringify(callKey.description)})]()`,
-);
-
-/**
- * Starts an Activity. If it blocks this thread before its first `await`, it is
- * interrupted at its timeout: nobody can do so from outside.
- */
-function interruptible<T>(start: () => T, { name, info }: RunMessage): T {
-  let result: T;
-  Object.assign(globalThis, { [callKey]: () => void (result = start()) });
-  const timeout = Math.min(info.startToCloseTimeoutMs || Infinity, 2 ** 31 - 1);
-  try {
-    callScript.runInThisContext({ timeout });
-  } catch (error) {
-    if ((error as { code?: string }).code !== "ERR_SCRIPT_EXECUTION_TIMEOUT") {
-      throw error;
-    }
-    throw ApplicationFailure.retryable(
-      `Cannot complete Activity "${name}": it blocked its thread until its ` +
-        "Start-To-Close Timeout",
-      SANDBOX_FAILURE,
-    );
-  }
-  return result!;
+/** Runs code within a span of the Worker's process, if both export traces. */
+function inSpan<T>(run: () => T, span?: SpanContext): T {
+  const { context } = Reflect.get(globalThis, OTEL_API) ?? {};
+  if (!span || !context) return run();
+  const parent = { spanContext: () => ({ ...span, isRemote: true }) };
+  return context.with(context.active().setValue(OTEL_SPAN, parent), run);
 }
 
 function createContext(
@@ -325,6 +384,8 @@ function toErrorMessage(
     return toErrorMessage(conversionError, converter, serialization);
   }
   for (let f: ProtoFailure | null | undefined = failure; f; f = f.cause) {
+    f.message &&= explainPermission(f.message);
+    f.stackTrace &&= explainPermission(f.stackTrace);
     f.stackTrace = f.stackTrace?.split("\n").slice(0, frames(f.stackTrace))
       .join("\n");
     // Its type does not survive the way out; the outermost travels beside it.

@@ -1,0 +1,105 @@
+/**
+ * The command line of Activity processes.
+ *
+ * @module
+ */
+
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { DenoPluginError } from "../errors.ts";
+import type { LauncherOptions } from "./launcher.ts";
+
+/** What runs in Activity processes, and what they may do. */
+export interface ProcessOptions {
+  /** The URL of the module that exports Activities. */
+  module: string;
+  /** The URL of the module that `dataConverter.payloadConverterPath` names. */
+  payloadConverter?: string;
+  /** What Activities may do (default: nothing). */
+  permissions?: Deno.PermissionOptionsObject;
+  /** The limit of V8's heap, in megabytes (default: V8's). */
+  heapLimitMB?: number;
+  /** Whether each process listens for a debugger, on a port that it prints. */
+  inspect?: boolean;
+}
+
+// Never called: what is started by its URL is thereby part of the module graph.
+const _modules = () => [import("./child.ts"), import("./launcher.ts")];
+
+const kinds = ["env", "ffi", "net", "read", "run", "sys", "write"];
+
+/** Returns what the launcher starts. */
+export function toLauncherOptions(options: ProcessOptions): LauncherOptions {
+  const { heapLimitMB, inspect, module, payloadConverter } = options;
+  const { permissions = {} } = options;
+  const names = payloadConverter
+    ? "activities, payloadConverter"
+    : "activities";
+  const imports = Object.entries({
+    "{ serve }": import.meta.resolve("./child.ts"),
+    ...payloadConverter && { "{ payloadConverter }": payloadConverter },
+    "* as activities": new URL(module).href,
+  }).map(([names, url]) => `import ${names} from ${JSON.stringify(url)};\n`);
+  const source = `${imports.join("")}serve(${names});`;
+  const config = findConfig();
+  const { env } = permissions;
+  return {
+    args: [
+      "run",
+      ...inspect ? ["--inspect=127.0.0.1:0"] : ["-q"],
+      "--no-prompt",
+      "--no-code-cache",
+      // Modules are loaded from wherever they are installed. Without the second,
+      // import() of a package would send a request, whatever the permissions.
+      "--allow-import",
+      "--cached-only",
+      // Packages read variables that they do not need.
+      ...env === true ? [] : ["--ignore-env"],
+      ...toFlags(permissions),
+      ...heapLimitMB ? [`--v8-flags=--max-old-space-size=${heapLimitMB}`] : [],
+      ...config ? [`--config=${config}`] : [],
+      // Imports of the main module need no permission, but those of a computed URL.
+      `data:text/javascript,${encodeURIComponent(source)}`,
+    ],
+    env: env === true ? ["*"] : Array.isArray(env) ? env : [],
+  };
+}
+
+function toFlags(permissions: Deno.PermissionOptionsObject): string[] {
+  return Object.entries(permissions).flatMap(([kind, value]) => {
+    const refuse = (reason: string) => {
+      const given = JSON.stringify(value);
+      throw new DenoPluginError(
+        `Cannot give Activities the permission "${kind}" with the value ` +
+          `${given}: ${reason}`,
+      );
+    };
+    if (!kinds.includes(kind)) return refuse("no such permission");
+    if (value === true) return [`--allow-${kind}`];
+    if (!value || value === "none") return [];
+    if (!Array.isArray(value)) return refuse("pass true, false or a list");
+    if (value.length === 0) return [];
+    const list = value.map((item: string | URL) =>
+      (item instanceof URL ? fileURLToPath(item) : item).replaceAll(",", ",,")
+    );
+    return [`--allow-${kind}=${list}`];
+  });
+}
+
+/**
+ * Finds the configuration that Deno has found for this process, which it does not
+ * tell: without a file as main module, it looks from the current folder.
+ */
+function findConfig(): string | undefined {
+  let folder = Deno.mainModule.startsWith("file:")
+    ? dirname(fileURLToPath(Deno.mainModule))
+    : Deno.cwd();
+  for (let parent = "";; folder = parent) {
+    for (const name of ["deno.json", "deno.jsonc"]) {
+      if (existsSync(join(folder, name))) return join(folder, name);
+    }
+    parent = dirname(folder);
+    if (parent === folder) return;
+  }
+}

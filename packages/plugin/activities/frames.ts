@@ -1,0 +1,101 @@
+/**
+ * Frames on the pipes between processes: a length of four bytes, then the content.
+ *
+ * @module
+ */
+
+/** The longest frame: nobody has to keep more of a process that writes garbage. */
+const MAX_LENGTH = 2 ** 28;
+
+/** What a frame between the Worker's process and the launcher is about. */
+export const Kind = {
+  /** To the launcher: start a process. */
+  start: 0,
+  /** To the launcher: end a process and the programs that it has started. */
+  kill: 1,
+  /** In both directions: a part of what a process reads or writes on its channel. */
+  data: 2,
+  /** From the launcher: text that a process has printed. */
+  stdout: 3,
+  /** From the launcher: text that a process has printed on stderr. */
+  stderr: 4,
+  /** From the launcher: a process has ended, as {@linkcode EndNotice} in JSON. */
+  ended: 5,
+} as const;
+
+/** How a process has ended; with `error`, it could not be started. */
+export interface EndNotice {
+  code: number | null;
+  signal: string | null;
+  error?: string;
+}
+
+/** Makes a frame of its parts. */
+export function toFrame(...parts: Uint8Array[]): Uint8Array {
+  const length = parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const frame = new Uint8Array(4 + length);
+  new DataView(frame.buffer).setUint32(0, length);
+  let offset = 4;
+  for (const part of parts) {
+    frame.set(part, offset);
+    offset += part.byteLength;
+  }
+  return frame;
+}
+
+/** Makes a frame between the Worker's process and the launcher. */
+export function toLauncherFrame(
+  kind: number,
+  id: number,
+  content: Uint8Array = new Uint8Array(),
+): Uint8Array {
+  const head = new Uint8Array(5);
+  head[0] = kind;
+  new DataView(head.buffer).setUint32(1, id);
+  return toFrame(head, content);
+}
+
+/** Takes a frame between the Worker's process and the launcher apart. */
+export function parseLauncherFrame(frame: Uint8Array) {
+  const { buffer, byteOffset } = frame;
+  const id = new DataView(buffer, byteOffset).getUint32(1);
+  return { kind: frame[0], id, content: frame.subarray(5) };
+}
+
+/** Finds the frames in a stream of bytes. */
+export class FrameReader {
+  #chunks: Uint8Array[] = [];
+  #size = 0;
+  #needed = 4;
+
+  /**
+   * Takes the next bytes, and yields the content of each frame that is complete.
+   *
+   * @throws {RangeError} if a frame is too long
+   */
+  *read(chunk: Uint8Array): Generator<Uint8Array> {
+    this.#chunks.push(chunk);
+    this.#size += chunk.length;
+    if (this.#size < this.#needed) return;
+    let bytes = chunk;
+    if (this.#chunks.length > 1) {
+      bytes = new Uint8Array(this.#size);
+      let offset = 0;
+      for (const part of this.#chunks) {
+        bytes.set(part, offset);
+        offset += part.length;
+      }
+    }
+    while (bytes.length >= 4) {
+      const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+      if (length > MAX_LENGTH) throw new RangeError(`frame of ${length} bytes`);
+      this.#needed = 4 + length;
+      if (bytes.length < this.#needed) break;
+      yield bytes.subarray(4, this.#needed);
+      bytes = bytes.subarray(this.#needed);
+      this.#needed = 4;
+    }
+    this.#chunks = [bytes];
+    this.#size = bytes.length;
+  }
+}
