@@ -1,0 +1,117 @@
+/**
+ * A registry on this machine that serves the workspace's packages as JSR does, from
+ * their files as they stand.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { join, relative } from "node:path";
+import { root } from "./project.ts";
+
+interface Manifest {
+  name: string;
+  version: string;
+  exports: string | Record<string, string>;
+  imports?: Record<string, string>;
+}
+
+/** A registry that runs until it is disposed of. */
+export interface Registry extends AsyncDisposable {
+  /** What `JSR_URL` has to be. */
+  url: string;
+  /** The paths that were asked for. */
+  requests: string[];
+}
+
+const folders = [
+  "packages/cli",
+  "packages/create",
+  "packages/plugin",
+  "tools/std/assert",
+  "tools/std/cli",
+];
+
+/** Serves the packages, with other texts for some of their files. */
+export async function startRegistry(
+  changes: Record<string, string> = {},
+): Promise<Registry> {
+  const files: Record<string, string> = {};
+  for (const folder of folders) await addPackage(folder, files, changes);
+  const requests: string[] = [];
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    (request) => {
+      const { pathname } = new URL(request.url);
+      requests.push(pathname);
+      const text = files[pathname];
+      if (text === undefined) return new Response(null, { status: 404 });
+      const type = pathname.endsWith(".json") ? "json" : "typescript";
+      return new Response(text, {
+        headers: { "content-type": `application/${type}` },
+      });
+    },
+  );
+  return {
+    url: `http://127.0.0.1:${server.addr.port}/`,
+    requests,
+    [Symbol.asyncDispose]: () => server.shutdown(),
+  };
+}
+
+async function addPackage(
+  folder: string,
+  files: Record<string, string>,
+  changes: Record<string, string>,
+) {
+  const read = async (path: string) =>
+    changes[path] ?? await Deno.readTextFile(join(root, path));
+  const config: Manifest = JSON.parse(await read(`${folder}/deno.json`));
+  const { name, version, imports = {} } = config;
+  const manifest: Record<string, { size: number; checksum: string }> = {};
+  const base = `/${name}/${version}`;
+  for await (const path of publishedFiles(join(root, folder))) {
+    const local = `/${relative(join(root, folder), path)}`;
+    const text = publish(await read(folder + local), imports);
+    const bytes = new TextEncoder().encode(text);
+    const hash = createHash("sha256").update(bytes).digest("hex");
+    manifest[local] = { size: bytes.length, checksum: `sha256-${hash}` };
+    files[base + local] = text;
+  }
+  const exports = typeof config.exports === "string"
+    ? { ".": config.exports }
+    : config.exports;
+  files[`/${name}/meta.json`] = JSON.stringify({
+    versions: { [version]: {} },
+    latest: version,
+  });
+  files[`${base}_meta.json`] = JSON.stringify({ manifest, exports });
+}
+
+async function* publishedFiles(folder: string): AsyncGenerator<string> {
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const path = join(folder, name);
+    if (/^(?:testdata|template|node_modules)$|_test\.ts$/.test(name)) continue;
+    if (isDirectory) yield* publishedFiles(path);
+    else yield path;
+  }
+}
+
+/**
+ * Replaces the names of the import map in import statements, as publishing does. It
+ * leaves other strings alone, such as those that are passed to `import.meta.resolve`.
+ */
+function publish(text: string, imports: Record<string, string>): string {
+  const statement =
+    /((?:^|\n)(?:import|export|\} from)\b[^;"'`]*|(?:^|\n)import |\bimport\()"([^"\n]+)"/g;
+  return text.replaceAll(statement, (whole, before, specifier) => {
+    const [name] = Object.keys(imports)
+      .filter((name) =>
+        specifier === name ||
+        specifier.startsWith(name.endsWith("/") ? name : `${name}/`)
+      )
+      .sort((a, b) => b.length - a.length);
+    if (name === undefined) return whole;
+    return `${before}"${imports[name]}${specifier.slice(name.length)}"`;
+  });
+}
