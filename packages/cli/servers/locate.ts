@@ -23,6 +23,9 @@ import sdk from "@temporalio/testing/package.json" with { type: "json" };
 import { run } from "../processes.ts";
 import { type Package, temporalCli, testServer } from "./registries.ts";
 
+// Never called: what is started by its URL is thereby part of the module graph.
+const _program = () => import("./sdk_download.ts");
+
 const exe = Deno.build.os === "windows" ? ".exe" : "";
 
 /** The version of the SDK. */

@@ -27,6 +27,9 @@ import { disallowed } from "./refusals.ts";
 export const [sdkModule]: string[] = defaultWorkflowInterceptorModules;
 const [root] = sdkModule.split(/(?=[\\/]node_modules[\\/])/);
 
+// Never called: what is started by its URL is thereby part of the module graph.
+const _modules = () => [import("./bundle_process.ts"), import("./sandbox.ts")];
+
 /** Where bundles are kept. */
 export const cacheFolder: string = join(
   root,

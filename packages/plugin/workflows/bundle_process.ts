@@ -12,7 +12,7 @@ import { existsSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { adapt, findTopLevelAwait } from "./adapt.ts";
-import { describeInputs, type Inputs } from "./bundle_cache.ts";
+import { describeInputs, type Inputs, isPublished } from "./bundle_cache.ts";
 import {
   BundleError,
   bundlePart,
@@ -137,7 +137,8 @@ async function bundle(
     const ignored = [preload, app].flatMap(requiredBy)
       .filter((name) => matches(name, ignoreModules));
     const modules = Object.values(parts).flatMap(({ modules }) => modules)
-      .concat(bundlerModules);
+      .concat(bundlerModules)
+      .filter((path) => !isPublished(path));
     const isRemote = (name: string) => /^https?:/.test(name);
     const graph = modules.some(isRemote) && await readGraph(roots, setup);
     const texts = textsOf(parts);
