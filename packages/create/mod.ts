@@ -7,7 +7,7 @@
  * @module
  */
 
-import { relative, resolve, sep } from "node:path";
+import { isAbsolute, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import config from "./deno.json" with { type: "json" };
 import { projectFiles } from "./project.ts";
@@ -38,7 +38,7 @@ export function createProject(folder: string): void {
     throw new CreateError(`Cannot create a project in "${folder}": ${reason}`);
   };
   const links = checkout === undefined ? undefined : linksTo(checkout, folder);
-  if (links?.some((link) => !link.startsWith(".."))) {
+  if (checkout !== undefined && isInside(checkout, folder)) {
     refuse("it is in the checkout; name a folder outside");
   }
   const files = projectFiles({ version: config.version, links });
@@ -108,6 +108,11 @@ function makeFolder(path: string, created: string[]) {
   }
 }
 
+function isInside(parent: string, folder: string): boolean {
+  const path = relative(parent, resolve(folder));
+  return !isAbsolute(path) && path.split(sep)[0] !== "..";
+}
+
 /** Returns the checkout's packages, seen from a project. */
 function linksTo(checkout: string, folder: string): string[] {
   const packages = ["packages/cli", "packages/plugin", "tools/std/assert"];
@@ -155,5 +160,6 @@ if (import.meta.main) {
   if (checkout !== undefined) {
     console.log(`It uses the packages of the checkout in "${checkout}"`);
   }
-  console.log(`Next:\n  cd ${folder}\n  deno task demo`);
+  const name = /^[\w./-]+$/.test(folder) ? folder : JSON.stringify(folder);
+  console.log(`Next:\n  cd ${name}\n  deno task demo`);
 }

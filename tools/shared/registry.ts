@@ -7,7 +7,7 @@
 
 import { createHash } from "node:crypto";
 import { join, relative } from "node:path";
-import { root } from "./project.ts";
+import { root, type TemporaryFolder, temporaryFolder } from "./project.ts";
 
 interface Manifest {
   name: string;
@@ -114,4 +114,18 @@ function publish(text: string, imports: Record<string, string>): string {
     if (name === undefined) return whole;
     return `${before}"${imports[name]}${specifier.slice(name.length)}"`;
   });
+}
+
+/**
+ * Creates a cache for Deno that holds nothing but what it has of npm, so that no
+ * other registry is asked.
+ */
+export async function emptyCache(denoDir: string): Promise<TemporaryFolder> {
+  const folder = await temporaryFolder();
+  for (const name of ["dl", "npm"]) {
+    const target = join(denoDir, name);
+    await Deno.mkdir(target, { recursive: true });
+    await Deno.symlink(target, join(folder.path, name));
+  }
+  return folder;
 }
