@@ -27,6 +27,9 @@ import { disallowed } from "./refusals.ts";
 export const [sdkModule]: string[] = defaultWorkflowInterceptorModules;
 const [root] = sdkModule.split(/(?=[\\/]node_modules[\\/])/);
 
+// A package of npm has it under another name, which "deno pack" writes to such a line.
+const processUrl = import.meta.resolve("./bundle_process.ts");
+
 // Never called: what is started by its URL is thereby part of the module graph.
 const _modules = () => [import("./bundle_process.ts"), import("./sandbox.ts")];
 
@@ -131,9 +134,7 @@ async function runBundler(request: BundleRequest): Promise<BundleResponse> {
       ...setup.command,
       // Deno looks for its configuration file where the program is, or in the
       // current folder if it is in none.
-      `data:text/javascript,import(${
-        JSON.stringify(import.meta.resolve("./bundle_process.ts"))
-      })`,
+      `data:text/javascript,import(${JSON.stringify(processUrl)})`,
       JSON.stringify(setup),
     ],
     cwd: main.startsWith("file:") ? dirname(fileURLToPath(main)) : undefined,
