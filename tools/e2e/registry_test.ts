@@ -3,18 +3,21 @@
  * registry, and runs with the permissions of its tasks.
  */
 
-import { assertEquals } from "@std/assert";
-import { join } from "node:path";
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join, relative } from "node:path";
 import config from "../../deno.json" with { type: "json" };
 import plugin from "../../packages/plugin/deno.json" with { type: "json" };
+import { run } from "../../packages/cli/processes.ts";
 import {
   emptyCache,
-  type Registry,
+  packPlugin,
+  startNpmRegistry,
   startRegistry,
 } from "../shared/registry.ts";
 import {
   cleanEnv,
   Program,
+  root,
   startDevServer,
   temporaryFolder,
 } from "./_programs.ts";
@@ -34,15 +37,15 @@ const permissions = {
   run: ["deno"],
   sys: ["gid", "hostname", "uid"],
 };
-const run = "deno run -q --no-prompt --cached-only";
+const command = "deno run -q --no-prompt --cached-only";
 
 const files = {
   "deno.json": JSON.stringify({
     tasks: {
-      client: `${run} -P=client src/client.ts`,
-      bundle: `${run} -P=worker -W=. src/bundle.ts`,
-      worker: `${run} -P=worker src/worker.ts`,
-      restarted: `${run} -P=restarted src/worker.ts`,
+      client: `${command} -P=client src/client.ts`,
+      bundle: `${command} -P=worker -W=. src/bundle.ts`,
+      worker: `${command} -P=worker src/worker.ts`,
+      restarted: `${command} -P=restarted src/worker.ts`,
     },
     imports: { ...activity, ...client, ...common, ...worker, ...workflow },
     nodeModulesDir: "auto",
@@ -130,95 +133,155 @@ await connection.close();
 `,
 };
 
-/** An application, with a registry and a cache of its own. */
-async function createApplication(
-  { files: changes = {}, packages = {} }: {
-    files?: Record<string, string>;
-    packages?: Record<string, string>;
-  } = {},
-) {
+/** An application, with a cache of its own and no registry but those of a test. */
+async function createApplication(env: Record<string, string> = {}) {
   const stack = new AsyncDisposableStack();
-  const registry: Registry = await startRegistry(packages);
-  stack.defer(() => registry[Symbol.asyncDispose]());
   const cache = stack.use(await emptyCache(cleanEnv.DENO_DIR));
   const folder = stack.use(await temporaryFolder());
   await Deno.mkdir(join(folder.path, "src"));
-  for (const [name, text] of Object.entries({ ...files, ...changes })) {
+  for (const [name, text] of Object.entries(files)) {
     await Deno.writeTextFile(join(folder.path, name), text);
   }
-  const env: Record<string, string> = {
-    ...cleanEnv,
-    DENO_DIR: cache.path,
-    JSR_URL: registry.url,
+  const options = {
+    cwd: folder.path,
+    env: { ...cleanEnv, DENO_DIR: cache.path, ...env },
+    clearEnv: true,
   };
   const start = (...args: string[]) =>
-    new Program([Deno.execPath(), ...args], {
-      cwd: folder.path,
-      env,
-      clearEnv: true,
-    });
+    new Program([Deno.execPath(), ...args], options);
   return {
-    env,
-    registry,
     path: folder.path,
     start,
-    /** Runs \`deno\` to its end. */
-    async deno(...args: string[]) {
+    /** Runs `deno` to its end, and returns what it printed. */
+    async deno(...args: string[]): Promise<string> {
       await using program = start(...args);
       const { code } = await program.status;
       const { stdout, stderr } = program;
-      return { code, stdout, stderr };
+      assertEquals(code, 0, stdout + stderr);
+      return stdout;
+    },
+    /** Changes its `deno.json`. */
+    async configure(change: Record<string, unknown>) {
+      const path = join(folder.path, "deno.json");
+      const before = JSON.parse(await Deno.readTextFile(path));
+      const imports = { ...before.imports, ...change.imports as object };
+      const text = JSON.stringify({ ...before, ...change, imports });
+      await Deno.writeTextFile(path, text);
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
 
-Deno.test("an application adds the plugin and runs with its tasks' permissions", async () => {
-  await using server = await startDevServer();
-  await using app = await createApplication();
-  app.env.TEMPORAL_ADDRESS = server.address;
-  const added = await app.deno("add", "jsr:@temporal-on-deno/plugin");
-  assertEquals(added.code, 0, added.stderr);
-  const { imports } = JSON.parse(
-    await Deno.readTextFile(join(app.path, "deno.json")),
-  );
-  assertEquals(
-    imports["@temporal-on-deno/plugin"],
-    `jsr:@temporal-on-deno/plugin@^${plugin.version}`,
-  );
-  const installed = await app.deno("install", "--frozen");
-  assertEquals(installed.code, 0, installed.stderr);
-  const checked = await app.deno("check", "--frozen");
-  assertEquals(checked.code, 0, checked.stderr);
+type Application = Awaited<ReturnType<typeof createApplication>>;
 
-  // What is installed is enough.
-  await app.registry[Symbol.asyncDispose]();
-  const greeting = async (...task: string[]) => {
-    await using worker = app.start("task", "-q", ...task);
-    await worker.prints("RUNNING");
-    const { stdout, stderr } = await app.deno("task", "-q", "client");
-    worker.kill("SIGINT");
-    assertEquals((await worker.status).code, 0);
-    return stdout || stderr;
-  };
+/** Runs a task with a Worker, and the Client. */
+async function greet(app: Application, ...task: string[]): Promise<string> {
+  await using worker = app.start("task", "-q", ...task);
+  await worker.prints("RUNNING");
+  const greeting = await app.deno("task", "-q", "client");
+  worker.kill("SIGINT");
+  assertEquals((await worker.status).code, 0);
+  return greeting;
+}
+
+/** Runs the Worker in each way, with nothing but what is installed. */
+async function runWorkers(app: Application) {
+  const inSandbox = "Hello, Temporal! ffi is prompt\n";
+  const inProcess = "Hello, Temporal! ffi is granted\n";
+  assertEquals(await greet(app, "worker", "sandbox"), inSandbox);
+  assertEquals(await greet(app, "worker", "plain"), inProcess);
+  // It may not run Deno to make a bundle: that in the cache is up to date.
+  assertEquals(await greet(app, "restarted", "plain"), inProcess);
+  await app.deno("task", "-q", "bundle");
+  await Deno.remove(join(app.path, "node_modules/.cache"), { recursive: true });
+  assertEquals(await greet(app, "restarted", "bundle"), inProcess);
+}
+
+Deno.test("an application runs with the plugin from JSR", async () => {
+  await using server = await startDevServer();
+  const registry = await startRegistry();
+  await using app = await createApplication({
+    JSR_URL: registry.url,
+    TEMPORAL_ADDRESS: server.address,
+  });
+  await app.deno("add", "jsr:@temporal-on-deno/plugin");
+  assertStringIncludes(
+    await Deno.readTextFile(join(app.path, "deno.json")),
+    `"jsr:@temporal-on-deno/plugin@^${plugin.version}"`,
+  );
+  await app.deno("install", "--frozen");
+  await app.deno("check", "--frozen");
+  await registry[Symbol.asyncDispose]();
+  await runWorkers(app);
+});
+
+Deno.test("an application runs with the plugin from npm", async () => {
+  await using server = await startDevServer();
+  await using app = await createApplication({
+    TEMPORAL_ADDRESS: server.address,
+  });
+  const file = join(app.path, "plugin.tgz");
+  await packPlugin(file);
+  const registry = await startNpmRegistry(file);
+  await Deno.writeTextFile(
+    join(app.path, ".npmrc"),
+    `@temporal-on-deno:registry=${registry.url}\n`,
+  );
+  await app.deno("add", "npm:@temporal-on-deno/plugin");
+  await app.deno("install", "--frozen");
+  await app.deno("check", "--frozen", "src/");
+  await registry[Symbol.asyncDispose]();
+  await runWorkers(app);
+});
+
+Deno.test("an application runs with the plugin from a file of npm", async () => {
+  await using server = await startDevServer();
+  await using app = await createApplication({
+    TEMPORAL_ADDRESS: server.address,
+  });
+  const file = join(app.path, "plugin.tgz");
+  await packPlugin(file);
+  // It does not have the package.
+  await using registry = await startRegistry();
+  await Deno.writeTextFile(
+    join(app.path, ".npmrc"),
+    `@temporal-on-deno:registry=${registry.url}\n`,
+  );
+  const signal = AbortSignal.timeout(20_000);
+  await run(["tar", "-xzf", file], { cwd: app.path, signal });
+  await app.configure({
+    links: ["./package"],
+    imports: {
+      "@temporal-on-deno/plugin":
+        `npm:@temporal-on-deno/plugin@${plugin.version}`,
+    },
+  });
+  await app.deno("install");
   assertEquals(
-    await greeting("worker", "sandbox"),
+    await greet(app, "worker", "sandbox"),
     "Hello, Temporal! ffi is prompt\n",
   );
-  assertEquals(
-    await greeting("worker", "plain"),
-    "Hello, Temporal! ffi is granted\n",
-  );
-  // It may not run Deno to make a bundle: that in the cache is up to date.
-  assertEquals(
-    await greeting("restarted", "plain"),
-    "Hello, Temporal! ffi is granted\n",
-  );
-  const bundled = await app.deno("task", "-q", "bundle");
-  assertEquals(bundled.code, 0, bundled.stderr);
-  await Deno.remove(join(app.path, "node_modules/.cache"), { recursive: true });
-  assertEquals(
-    await greeting("restarted", "bundle"),
-    "Hello, Temporal! ffi is granted\n",
+});
+
+Deno.test("an application without nodeModulesDir is told to set it", async () => {
+  await using server = await startDevServer();
+  await using app = await createApplication({
+    // Deno does not follow the links of an empty cache for this.
+    DENO_DIR: cleanEnv.DENO_DIR,
+    TEMPORAL_ADDRESS: server.address,
+  });
+  await app.configure({
+    nodeModulesDir: "none",
+    links: [relative(app.path, join(root, "packages/plugin"))],
+    imports: {
+      "@temporal-on-deno/plugin":
+        `jsr:@temporal-on-deno/plugin@${plugin.version}`,
+    },
+  });
+  await using worker = app.start("run", "-A", "src/worker.ts", "plain");
+  assertEquals((await worker.status).code, 1);
+  assertStringIncludes(
+    worker.stderr,
+    'The SDK is not in a folder "node_modules": set "nodeModulesDir" to "auto" in deno.json',
   );
 });

@@ -6,6 +6,7 @@
  */
 
 import { createHash } from "node:crypto";
+import { run } from "../../packages/cli/processes.ts";
 import { join, relative } from "node:path";
 import { root, type TemporaryFolder, temporaryFolder } from "./project.ts";
 
@@ -16,9 +17,41 @@ interface Manifest {
   imports?: Record<string, string>;
 }
 
+/** Makes a package of npm of the plugin, in a file. */
+export async function packPlugin(file: string): Promise<void> {
+  const signal = AbortSignal.timeout(120_000);
+  const cwd = join(root, "packages/plugin");
+  const command = [Deno.execPath(), "pack", "-q", "--allow-dirty", "-o", file];
+  await run(command, { cwd, signal });
+}
+
+/** Serves a package of npm, as its registry does. */
+export async function startNpmRegistry(file: string): Promise<Registry> {
+  const tarball = await Deno.readFile(file);
+  const hash = createHash("sha512").update(tarball).digest("base64");
+  const signal = AbortSignal.timeout(20_000);
+  const text = await run(["tar", "-xzOf", file, "package/package.json"], {
+    signal,
+  });
+  const manifest = JSON.parse(text);
+  return serve(({ origin, pathname }) => {
+    if (pathname === "/package.tgz") return new Response(tarball);
+    if (decodeURIComponent(pathname) !== `/${manifest.name}`) return;
+    const dist = {
+      tarball: `${origin}/package.tgz`,
+      integrity: `sha512-${hash}`,
+    };
+    return Response.json({
+      name: manifest.name,
+      "dist-tags": { latest: manifest.version },
+      versions: { [manifest.version]: { ...manifest, dist } },
+    });
+  });
+}
+
 /** A registry that runs until it is disposed of. */
 export interface Registry extends AsyncDisposable {
-  /** What `JSR_URL` has to be. */
+  /** What `JSR_URL`, or npm's setting `registry`, has to be. */
   url: string;
   /** The paths that were asked for. */
   requests: string[];
@@ -32,24 +65,28 @@ const folders = [
   "tools/std/cli",
 ];
 
-/** Serves the packages, with other texts for some of their files. */
-export async function startRegistry(
-  changes: Record<string, string> = {},
-): Promise<Registry> {
+/** Serves the packages. */
+export async function startRegistry(): Promise<Registry> {
   const files: Record<string, string> = {};
-  for (const folder of folders) await addPackage(folder, files, changes);
+  for (const folder of folders) await addPackage(folder, files);
+  return serve(({ pathname }) => {
+    const text = files[pathname];
+    if (text === undefined) return;
+    const type = pathname.endsWith(".json") ? "json" : "typescript";
+    return new Response(text, {
+      headers: { "content-type": `application/${type}` },
+    });
+  });
+}
+
+function serve(respond: (url: URL) => Response | undefined): Registry {
   const requests: string[] = [];
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
     (request) => {
-      const { pathname } = new URL(request.url);
-      requests.push(pathname);
-      const text = files[pathname];
-      if (text === undefined) return new Response(null, { status: 404 });
-      const type = pathname.endsWith(".json") ? "json" : "typescript";
-      return new Response(text, {
-        headers: { "content-type": `application/${type}` },
-      });
+      const url = new URL(request.url);
+      requests.push(url.pathname);
+      return respond(url) ?? new Response(null, { status: 404 });
     },
   );
   return {
@@ -62,10 +99,8 @@ export async function startRegistry(
 async function addPackage(
   folder: string,
   files: Record<string, string>,
-  changes: Record<string, string>,
 ) {
-  const read = async (path: string) =>
-    changes[path] ?? await Deno.readTextFile(join(root, path));
+  const read = (path: string) => Deno.readTextFile(join(root, path));
   const config: Manifest = JSON.parse(await read(`${folder}/deno.json`));
   const { name, version, imports = {} } = config;
   const manifest: Record<string, { size: number; checksum: string }> = {};
@@ -122,7 +157,9 @@ function publish(text: string, imports: Record<string, string>): string {
  */
 export async function emptyCache(denoDir: string): Promise<TemporaryFolder> {
   const folder = await temporaryFolder();
-  for (const name of ["dl", "npm"]) {
+  await Deno.mkdir(join(folder.path, "npm"));
+  const npm = Array.from(Deno.readDirSync(join(denoDir, "npm")));
+  for (const name of ["dl", ...npm.map(({ name }) => `npm/${name}`)]) {
     const target = join(denoDir, name);
     await Deno.mkdir(target, { recursive: true });
     await Deno.symlink(target, join(folder.path, name));
