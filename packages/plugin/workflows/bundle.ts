@@ -12,6 +12,7 @@ import {
   moduleMatches,
 } from "@temporalio/worker/lib/workflow/bundler.js";
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { DenoPluginError } from "../errors.ts";
@@ -25,12 +26,14 @@ import { disallowed } from "./refusals.ts";
 
 /** The path of a module of the SDK's Worker. */
 export const [sdkModule]: string[] = defaultWorkflowInterceptorModules;
-const [root] = sdkModule.split(/(?=[\\/]node_modules[\\/])/);
+/** The folder "node_modules" of the project; undefined if it has none. */
+const packages = ancestorsOf(sdkModule).map((folder) =>
+  join(folder, "node_modules")
+).find((folder) => existsSync(folder));
 
 /** Where bundles are kept. */
 export const cacheFolder: string = join(
-  root,
-  "node_modules",
+  packages ?? "node_modules",
   ".cache",
   "temporal-on-deno",
 );
@@ -55,9 +58,10 @@ export async function bundle(source: BundleSource): Promise<string> {
       `Cannot preload modules that are also ignored: "${ignored.join('", "')}"`,
     );
   }
-  if (!sdkModule.startsWith(join(root, "node_modules"))) {
+  if (!packages) {
     throw refusal([
-      'The SDK is not in a folder "node_modules": set "nodeModulesDir" to "auto" in deno.json',
+      'There is no folder "node_modules": set "nodeModulesDir" to "auto" in ' +
+      "deno.json",
     ]);
   }
   const keyOf = (value: unknown) =>
@@ -93,6 +97,12 @@ async function watch(files: string[]): Promise<void> {
     await import(pathToFileURL(file).href, { with: { type: "text" } })
       .catch(() => {});
   }));
+}
+
+/** Lists the folders above a file, from the root on. */
+function ancestorsOf(file: string): string[] {
+  const folder = dirname(file);
+  return folder === file ? [] : [...ancestorsOf(folder), folder];
 }
 
 /** Bundles in a process of its own. */
