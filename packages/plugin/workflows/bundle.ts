@@ -27,9 +27,7 @@ import { disallowed } from "./refusals.ts";
 /** The path of a module of the SDK's Worker. */
 export const [sdkModule]: string[] = defaultWorkflowInterceptorModules;
 /** The folder "node_modules" of the project; undefined if it has none. */
-const packages = ancestorsOf(sdkModule).map((folder) =>
-  join(folder, "node_modules")
-).find((folder) => existsSync(folder));
+const packages = findPackages();
 
 /** Where bundles are kept. */
 export const cacheFolder: string = join(
@@ -99,10 +97,16 @@ async function watch(files: string[]): Promise<void> {
   }));
 }
 
-/** Lists the folders above a file, from the root on. */
-function ancestorsOf(file: string): string[] {
-  const folder = dirname(file);
-  return folder === file ? [] : [...ancestorsOf(folder), folder];
+function findPackages(): string | undefined {
+  const [, packages] = sdkModule.match(/^(.*?[\\/]node_modules)[\\/]/) ?? [];
+  if (packages) return packages;
+  // In a workspace of packages, the SDK may be one of them.
+  let folder = sdkModule;
+  while (folder !== dirname(folder)) {
+    folder = dirname(folder);
+    const packages = join(folder, "node_modules");
+    if (existsSync(packages)) return packages;
+  }
 }
 
 /** Bundles in a process of its own. */
