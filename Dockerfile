@@ -6,7 +6,8 @@ ENV DENO_DIR=/deno-dir DENO_NO_UPDATE_CHECK=1 TZ=UTC
 
 # Changes less often than code, and takes longer.
 COPY deno.json deno.lock ./
-COPY links links
+COPY packages packages
+COPY tools/std tools/std
 RUN deno install
 
 COPY . .
@@ -14,4 +15,4 @@ RUN deno task bundle
 
 # All files above belong to root: this user can change none of them.
 USER deno
-ENTRYPOINT ["/app/deploy/start.sh"]
+ENTRYPOINT ["/app/examples/deploy/start.sh"]

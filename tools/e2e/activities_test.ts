@@ -17,7 +17,7 @@ import {
 const server = await startDevServer();
 const env = { TEMPORAL_ADDRESS: server.address };
 const project = await changedProject({
-  "activities.ts": await readProjectFile("e2e/_activities.ts"),
+  "activities.ts": await readProjectFile("tools/e2e/_activities.ts"),
 });
 const runWorker = await readProjectFile("run_worker.ts");
 const cwd = project.path;

@@ -75,8 +75,8 @@ Deno.test("dev does not restart the Worker after a change of a test", async () =
   await using dev = spawn("dev", [], { env, cwd: project.path });
   await dev.prints("Worker is polling");
   await write("tests/new_test.ts", "");
-  await write("plugin/new_test.ts", "");
-  await write("plugin/new.ts", "");
+  await write("packages/plugin/new_test.ts", "");
+  await write("packages/plugin/new.ts", "");
   await dev.prints("Worker restarts: ");
   assertStringIncludes(dev.stdout, `"${join("plugin", "new.ts")}" has changed`);
 });

@@ -4,6 +4,7 @@ import { assertEquals } from "@std/assert";
 import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import config from "../../deno.json" with { type: "json" };
+import plugin from "../../packages/plugin/deno.json" with { type: "json" };
 import { run } from "../../packages/cli/processes.ts";
 import {
   cleanEnv,
@@ -16,9 +17,12 @@ import {
 const files = {
   // What the lock file pins, so that no package registry is asked.
   "deno.json": JSON.stringify({
-    imports: config.imports,
-    links: config.links,
-    lock: config.lock,
+    imports: {
+      ...config.imports,
+      "@temporal-on-deno/plugin":
+        `jsr:@temporal-on-deno/plugin@${plugin.version}`,
+    },
+    links: [...config.links, "packages/plugin"],
     nodeModulesDir: "auto",
   }),
   "src/activities.ts": `
@@ -36,7 +40,7 @@ const files = {
     }`,
   "src/worker.ts": `
     import { NativeConnection, Worker } from "@temporalio/worker";
-    import { DenoPlugin } from "../../packages/plugin/mod.ts";
+    import { DenoPlugin } from "@temporal-on-deno/plugin";
     import * as activities from "./activities.ts";
     const address = Deno.env.get("TEMPORAL_ADDRESS");
     const connection = await NativeConnection.connect({ address });
@@ -68,7 +72,7 @@ const files = {
     await connection.close();`,
 };
 
-Deno.test("DenoPlugin works when it is copied into another application", async () => {
+Deno.test("DenoPlugin works when another application links to it", async () => {
   await using server = await startDevServer();
   await using application = await temporaryFolder();
   const cwd = application.path;
@@ -76,7 +80,7 @@ Deno.test("DenoPlugin works when it is copied into another application", async (
   for (const [name, text] of Object.entries(files)) {
     await Deno.writeTextFile(join(cwd, name), text);
   }
-  for (const name of ["plugin", "links", "deno.lock"]) {
+  for (const name of ["packages/plugin", "tools/std", "deno.lock"]) {
     await cp(join(root, name), join(cwd, name), { recursive: true });
   }
   const signal = AbortSignal.timeout(60_000);

@@ -1,4 +1,4 @@
-/** How the end-to-end tests and `dev/` run programs. */
+/** How the end-to-end tests and tools run programs. */
 
 import { assertEquals } from "@std/assert";
 import { Program } from "./_programs.ts";

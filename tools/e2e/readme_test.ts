@@ -179,14 +179,11 @@ Deno.test("each message in docs/troubleshooting.md is in the source code", async
   const rows = findAll(/^\| `([^`]+)` +\|/gm, [page]);
   assert(rows.length > 20);
   const folders = [
-    "cli",
-    "plugin",
-    "plugin/activities",
-    "plugin/workflows",
-    "dev",
-    "dev/servers",
-    "dev/shared",
-    "tests",
+    "packages/cli",
+    "packages/cli/servers",
+    "packages/plugin",
+    "packages/plugin/activities",
+    "packages/plugin/workflows",
   ];
   const sources = await Promise.all(
     folders.flatMap((folder) =>

@@ -34,7 +34,14 @@ async function bareMachine() {
     /** Starts to look for a server. */
     locate: (kind = "dev-server", env: Record<string, string> = {}) =>
       new Program(
-        [Deno.execPath(), "run", "-q", "-P=dev", "dev/servers/locate.ts", kind],
+        [
+          Deno.execPath(),
+          "run",
+          "-q",
+          "-P=dev",
+          "@temporal-on-deno/cli/locate",
+          kind,
+        ],
         { env: { ...bare, ...env }, clearEnv: true },
       ),
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),

@@ -12,6 +12,7 @@ import {
   moduleMatches,
 } from "@temporalio/worker/lib/workflow/bundler.js";
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { DenoPluginError } from "../errors.ts";
@@ -25,7 +26,8 @@ import { disallowed } from "./refusals.ts";
 
 /** The path of a module of the SDK's Worker. */
 export const [sdkModule]: string[] = defaultWorkflowInterceptorModules;
-const [root] = sdkModule.split(/(?=[\\/]node_modules[\\/])/);
+/** The folder "node_modules" of the project; undefined if it has none. */
+const packages = findPackages();
 
 // A package of npm has it under another name, which "deno pack" writes to such a line.
 const processUrl = import.meta.resolve("./bundle_process.ts");
@@ -35,8 +37,7 @@ const _modules = () => [import("./bundle_process.ts"), import("./sandbox.ts")];
 
 /** Where bundles are kept. */
 export const cacheFolder: string = join(
-  root,
-  "node_modules",
+  packages ?? "node_modules",
   ".cache",
   "temporal-on-deno",
 );
@@ -61,9 +62,10 @@ export async function bundle(source: BundleSource): Promise<string> {
       `Cannot preload modules that are also ignored: "${ignored.join('", "')}"`,
     );
   }
-  if (!sdkModule.startsWith(join(root, "node_modules"))) {
+  if (!packages) {
     throw refusal([
-      'The SDK is not in a folder "node_modules": set "nodeModulesDir" to "auto" in deno.json',
+      'There is no folder "node_modules": set "nodeModulesDir" to "auto" in ' +
+      "deno.json",
     ]);
   }
   const keyOf = (value: unknown) =>
@@ -99,6 +101,18 @@ async function watch(files: string[]): Promise<void> {
     await import(pathToFileURL(file).href, { with: { type: "text" } })
       .catch(() => {});
   }));
+}
+
+function findPackages(): string | undefined {
+  const [, packages] = sdkModule.match(/^(.*?[\\/]node_modules)[\\/]/) ?? [];
+  if (packages) return packages;
+  // In a workspace of packages, the SDK may be one of them.
+  let folder = sdkModule;
+  while (folder !== dirname(folder)) {
+    folder = dirname(folder);
+    const packages = join(folder, "node_modules");
+    if (existsSync(packages)) return packages;
+  }
 }
 
 /** Bundles in a process of its own. */

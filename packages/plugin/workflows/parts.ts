@@ -121,7 +121,8 @@ export async function bundlePart(
   const sources = map.sources.map((name) => toPath(name, dirname(file.path)));
   const own = modules.filter(isApplication).filter(isScript)
     .filter((path) => !external.includes(path));
-  if (own.length > 0 && scripts.length === 0) {
+  // Each entry costs an output, so the lines of many scripts are those of Deno.
+  if (own.length > 0 && own.length <= 30 && scripts.length === 0) {
     return await bundlePart(entry, imports, external, own);
   }
   return { pieces: [{ code, map: { ...map, sources } }], modules };
