@@ -14,6 +14,7 @@ import { projectFiles } from "./project.ts";
 
 /** The project cannot be created there. The message says why, in one line. */
 export class CreateError extends Error {
+  /** Tells it apart in logs. */
   override name = "CreateError";
 }
 

@@ -103,6 +103,8 @@ export class DenoPlugin
   readonly #options: DenoPluginOptions;
 
   /**
+   * Creates a plugin for one Worker, or for several that have the same Activities.
+   *
    * @param options what runs in the sandbox for Activities
    * @throws {DenoPluginError} if Deno is too old
    */
