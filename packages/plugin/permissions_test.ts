@@ -12,6 +12,9 @@ for (
     [
       "what was granted for the plugin alone is given up",
       [
+        "-R",
+        "-E",
+        "-S",
         `--allow-write=${cacheFolder},${data}`,
         "--allow-run=deno",
         "--allow-ffi=.",
