@@ -11,7 +11,7 @@ import { UserError } from "./errors.ts";
 import { abortable, interruption, printable, runProgram } from "./program.ts";
 import { loadSettings, type Settings, settingsOptions } from "./settings.ts";
 
-export { printable, type Settings };
+export { type Arguments, type Options, printable, type Settings };
 
 /**
  * Runs the program of a Client and ends the process.

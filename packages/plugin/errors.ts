@@ -3,5 +3,6 @@
  * what to fix, with file and line where there is one; it needs no stack trace.
  */
 export class DenoPluginError extends Error {
+  /** Tells it apart in logs. */
   override name = "DenoPluginError";
 }

@@ -29,6 +29,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { ActivitySandbox } from "./activities/sandbox.ts";
 import { DenoPluginError } from "./errors.ts";
 import { revokeFfi, revokePermissions } from "./permissions.ts";
+import { requireDeno, requireSameSdk } from "./versions.ts";
 import { bundle, type BundleSource } from "./workflows/bundle.ts";
 import { hasSandbox, patchWebpack } from "./workflows/webpack.ts";
 
@@ -101,8 +102,14 @@ export class DenoPlugin
   readonly name = "DenoPlugin";
   readonly #options: DenoPluginOptions;
 
-  /** @param options what runs in the sandbox for Activities */
+  /**
+   * Creates a plugin for one Worker, or for several that have the same Activities.
+   *
+   * @param options what runs in the sandbox for Activities
+   * @throws {DenoPluginError} if Deno is too old
+   */
   constructor(options: DenoPluginOptions = {}) {
+    requireDeno();
     this.#options = options;
   }
 
@@ -117,10 +124,12 @@ export class DenoPlugin
   /**
    * Called by the SDK before it creates a Worker.
    *
-   * @throws {DenoPluginError} if the Activities cannot be loaded
+   * @throws {DenoPluginError} if the Activities cannot be loaded, or there are two
+   * copies of the SDK
    */
   async configureWorker(given: WorkerOptions): Promise<WorkerOptions> {
-    const { plugins = [] } = given;
+    const { connection, plugins = [] } = given;
+    requireSameSdk(connection);
     const options = await this.#useActivitySandbox(usePaths(given));
     takeLastTurn(plugins);
     return options;
@@ -146,6 +155,7 @@ export class DenoPlugin
     worker: Worker,
     next: (worker: Worker) => Promise<void>,
   ): Promise<void> {
+    requireSameSdk(worker);
     // Not later: the SDK expects that a Worker runs as soon as `run` has returned.
     if (!this.#options.keepPermissions) revokePermissions();
     await next(worker);

@@ -23,12 +23,21 @@ import sdk from "@temporalio/testing/package.json" with { type: "json" };
 import { run } from "../processes.ts";
 import { type Package, temporalCli, testServer } from "./registries.ts";
 
+// Never called: what is started by its URL is thereby part of the module graph.
+const _program = () => import("./sdk_download.ts");
+
 const exe = Deno.build.os === "windows" ? ".exe" : "";
 
 /** The version of the SDK. */
 export const sdkVersion: string = sdk.version;
 
-const servers = {
+const servers: Record<ServerKind, {
+  title: string;
+  variable: string;
+  program: string;
+  sdkFile: string;
+  package: Package;
+}> = {
   "dev-server": {
     title: "Temporal CLI",
     variable: "TEMPORAL_CLI",
@@ -47,7 +56,7 @@ const servers = {
 };
 
 /** Which of the two servers. */
-export type ServerKind = keyof typeof servers;
+export type ServerKind = "dev-server" | "test-server";
 
 /**
  * Returns the path of a server's executable, and downloads it first if need be.

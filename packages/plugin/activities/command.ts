@@ -24,6 +24,8 @@ export interface ProcessOptions {
   inspect?: boolean;
 }
 
+const childUrl = import.meta.resolve("./child.ts");
+
 // Never called: what is started by its URL is thereby part of the module graph.
 const _modules = () => [import("./child.ts"), import("./launcher.ts")];
 
@@ -37,7 +39,7 @@ export function toLauncherOptions(options: ProcessOptions): LauncherOptions {
     ? "activities, payloadConverter"
     : "activities";
   const imports = Object.entries({
-    "{ serve }": import.meta.resolve("./child.ts"),
+    "{ serve }": childUrl,
     ...payloadConverter && { "{ payloadConverter }": payloadConverter },
     "* as activities": new URL(module).href,
   }).map(([names, url]) => `import ${names} from ${JSON.stringify(url)};\n`);

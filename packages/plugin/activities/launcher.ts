@@ -35,6 +35,8 @@ const CLOSE_TIMEOUT_MS = 1_000;
 const denoVariables = [
   ..."ALL_PROXY HTTP_PROXY HTTPS_PROXY NO_PROXY".split(" ")
     .flatMap((name) => [name, name.toLowerCase()]),
+  // Where packages come from: what is installed is kept by registry.
+  ..."JSR_URL NPM_CONFIG_REGISTRY".split(" "),
   ..."DENO_CERT DENO_DIR DENO_TLS_CA_STORE HOME LANG LC_* LOCALAPPDATA".split(
     " ",
   ),

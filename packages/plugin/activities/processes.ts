@@ -14,6 +14,8 @@ import {
 } from "./frames.ts";
 import type { LauncherOptions } from "./launcher.ts";
 
+const launcherUrl = import.meta.resolve("./launcher.ts");
+
 /** How much the launcher is given at once. */
 const MAX_WRITE = 2 ** 20;
 
@@ -68,7 +70,7 @@ export class Launcher {
         ..."run -q --no-prompt --no-config --no-lock --cached-only -A".split(
           " ",
         ),
-        import.meta.resolve("./launcher.ts"),
+        launcherUrl,
         JSON.stringify(options),
       ],
       // Ctrl-C is for the Worker alone, which lets Activities finish.

@@ -38,6 +38,12 @@ export const [sdkModule]: string[] = defaultWorkflowInterceptorModules;
 /** The folder "node_modules" of the project; undefined if it has none. */
 const packages = findPackages();
 
+// A package of npm has it under another name, which "deno pack" writes to such a line.
+const processUrl = import.meta.resolve("./bundle_process.ts");
+
+// Never called: what is started by its URL is thereby part of the module graph.
+const _modules = () => [import("./bundle_process.ts"), import("./sandbox.ts")];
+
 /** Where bundles are kept. */
 export const cacheFolder: string = join(
   packages ?? "node_modules",
@@ -151,9 +157,7 @@ async function runBundler(request: BundleRequest): Promise<BundleResponse> {
       ...setup.command,
       // Deno looks for its configuration file where the program is, or in the
       // current folder if it is in none.
-      `data:text/javascript,import(${
-        JSON.stringify(import.meta.resolve("./bundle_process.ts"))
-      })`,
+      `data:text/javascript,import(${JSON.stringify(processUrl)})`,
       JSON.stringify(setup),
     ],
     cwd: main.startsWith("file:") ? dirname(fileURLToPath(main)) : undefined,

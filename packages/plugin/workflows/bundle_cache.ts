@@ -37,6 +37,17 @@ const unrelated = [
   ...["permissions", "publish", "tasks", "test"],
 ];
 
+/** The folder of this package. */
+const ownFolder = new URL("../", import.meta.url).href;
+
+/**
+ * Whether a module is this package's own, from a registry: that of a version never
+ * changes, and what is in the cache is kept for each version apart.
+ */
+export function isPublished(path: string): boolean {
+  return ownFolder.startsWith("http") && path.startsWith(ownFolder);
+}
+
 /** Returns a cached text, unless what it was made from has changed. */
 export function readCache(
   file: string,
@@ -97,6 +108,7 @@ export function describeInputs(
       : null;
   };
   for (const { path, text } of modules) {
+    if (isPublished(path)) continue;
     if (/^\w{2,}:/.test(path)) {
       // A remote module, and Deno does not say where it is kept.
       files[path] = [0, -1, ""];

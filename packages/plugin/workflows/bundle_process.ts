@@ -16,6 +16,7 @@ import {
   describeInputs,
   type InputModule,
   type Inputs,
+  isPublished,
 } from "./bundle_cache.ts";
 import {
   BundleError,
@@ -224,7 +225,7 @@ async function listModules(
   readGraph: () => Promise<Graph>,
 ): Promise<InputModule[]> {
   const paths = Object.values(parts).flatMap(({ modules }) => modules)
-    .concat(bundlerModules);
+    .concat(bundlerModules).filter((path) => !isPublished(path));
   const texts = new Map(
     Object.values(parts).flatMap(({ pieces }) => pieces).flatMap(({ map }) =>
       map.sources.map((source, index) => [source, map.sourcesContent[index]])

@@ -46,8 +46,12 @@ export class BundleError extends Error {
 
 /** The modules of the bundler, which take part in each bundle. */
 export const bundlerModules: string[] = [
-  ...["adapt.ts", "bundle_process.ts", "parts.ts", "source_map.ts"],
-].map((name) => toPath(import.meta.resolve(`./${name}`)));
+  ...["adapt", "bundle_process", "parts", "source_map"],
+].map((name) => {
+  // In a package of npm, they end in ".js".
+  const url = import.meta.url.replace(/\w+(?=\.\w+$)/, name);
+  return toPath(url);
+});
 
 /** The parameters of a part's function, and their values. */
 const parameters = {

@@ -1,0 +1,156 @@
+/** A new project, created from a checkout and from a registry, does what this one does. */
+
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { hasFreePorts } from "../../packages/cli/servers/dev_server.ts";
+import { findPort } from "../../packages/cli/ports.ts";
+import { locateServer } from "../../packages/cli/servers/locate.ts";
+import { emptyCache, startRegistry } from "../shared/registry.ts";
+import {
+  cleanEnv,
+  Program,
+  type Program as RunningProgram,
+  root,
+  startDevServer,
+  temporaryFolder,
+} from "./_programs.ts";
+
+/** Runs `deno` to its end; returns what it printed, or throws that. */
+async function deno(
+  args: string[],
+  options: { cwd: string; env: Record<string, string> },
+): Promise<{ stdout: string; stderr: string }> {
+  await using program = start(args, options);
+  const { code } = await program.status;
+  const { stdout, stderr } = program;
+  if (code !== 0) throw new Error(`deno ${args}\n${stdout}${stderr}`);
+  return { stdout, stderr };
+}
+
+function start(
+  args: string[],
+  options: { cwd: string; env: Record<string, string> },
+): RunningProgram {
+  return new Program([Deno.execPath(), ...args], {
+    ...options,
+    clearEnv: true,
+  });
+}
+
+/** What `deno task demo` prints in this project, and in a new one. */
+function demoOutput(port: number): string {
+  const address = `localhost:${port}`;
+  return `Temporal Service at ${address}, Web UI at http://localhost:${
+    port + 1000
+  }
+Worker is polling Task Queue "hello-task-queue" in Namespace "default" at ${address}; press Ctrl-C to stop it
+Result: Hello, Temporal!
+Worker is shutting down
+`;
+}
+
+/** Runs the demo and the whole check in a new project. */
+async function checkProject(cwd: string, env: Record<string, string>) {
+  const port = findPort(hasFreePorts);
+  const { stdout, stderr } = await deno(["task", "demo"], {
+    cwd,
+    env: { ...env, TEMPORAL_ADDRESS: `localhost:${port}` },
+  });
+  // Before it, the first one prints what it installs.
+  assertEquals(
+    stdout.slice(stdout.indexOf("Temporal Service")),
+    demoOutput(port),
+  );
+  assertStringIncludes(stderr, 'Started Workflow "hello-workflow": http://');
+  const checks = await deno(["task", "ok"], { cwd, env });
+  const test = "./tests/run_workflow_test.ts => SayHello returns the";
+  assertStringIncludes(checks.stdout, `${test} Activity's greeting ... ok`);
+  assertStringIncludes(
+    checks.stdout,
+    `${test} greeting of a mocked Activity ... ok`,
+  );
+  assertStringIncludes(checks.stdout, "ok | 2 passed | 0 failed");
+}
+
+const testServer = await locateServer("test-server");
+
+Deno.test("a project created from a checkout runs and passes its checks", async () => {
+  await using folder = await temporaryFolder();
+  await using cache = await emptyCache(cleanEnv.DENO_DIR);
+  await using registry = await startRegistry();
+  const env = {
+    ...cleanEnv,
+    DENO_DIR: cache.path,
+    // Nobody asks it.
+    JSR_URL: registry.url,
+    TEMPORAL_TEST_SERVER: testServer,
+  };
+  const cwd = join(folder.path, "my app");
+  const { stdout } = await deno(["task", "-q", "create", cwd], {
+    cwd: root,
+    env,
+  });
+  assertEquals(
+    stdout,
+    `Created a project in "${cwd}"
+It uses the packages of the checkout in "${root}"
+Next:
+  cd "${cwd}"
+  deno task demo
+`,
+  );
+  await checkProject(cwd, env);
+  assertEquals(registry.requests, []);
+});
+
+Deno.test("a project created from a registry runs and passes its checks", async () => {
+  await using folder = await temporaryFolder();
+  await using cache = await emptyCache(cleanEnv.DENO_DIR);
+  const registry = await startRegistry();
+  const env = {
+    ...cleanEnv,
+    DENO_DIR: cache.path,
+    JSR_URL: registry.url,
+    TEMPORAL_TEST_SERVER: testServer,
+  };
+  const name = "jsr:@temporal-on-deno/create";
+  const options = { cwd: folder.path, env };
+  const flags = ["--no-prompt", "-R=other", "-W=other"];
+  const { stdout } = await deno(["run", ...flags, name, "other"], options);
+  assertEquals(
+    stdout,
+    `Created a project in "other"\nNext:\n  cd other\n  deno task demo\n`,
+  );
+  await deno(["create", "-y", name, "--", "my-app"], options);
+  const cwd = join(folder.path, "my-app");
+  for (const file of ["deno.json", "run_worker.ts"]) {
+    assertEquals(
+      await Deno.readTextFile(join(cwd, file)),
+      await Deno.readTextFile(join(folder.path, "other", file)),
+    );
+  }
+  await checkProject(cwd, env);
+
+  // What is installed is enough.
+  await registry[Symbol.asyncDispose]();
+  await using server = await startDevServer();
+  const project = { cwd, env: { ...env, TEMPORAL_ADDRESS: server.address } };
+  const bundled = await deno(["task", "-q", "bundle"], project);
+  assertEquals(bundled.stdout, 'Bundled Workflow code of "workflows.ts"\n');
+  await using dev = start(["task", "-q", "dev"], project);
+  await dev.prints("Worker is polling");
+  const greeting = await deno(["task", "-q", "start", "Ada"], project);
+  assertEquals(greeting.stdout, "Result: Hello, Ada!\n");
+  const activities = join(cwd, "activities.ts");
+  const text = await Deno.readTextFile(activities);
+  await Deno.writeTextFile(activities, text.replaceAll("Hello", "Good day"));
+  await dev.prints('Worker restarts: "activities.ts" has changed');
+  dev.kill("SIGINT");
+  assertEquals((await dev.status).code, 0);
+  await using worker = start(["task", "-q", "worker"], project);
+  await worker.prints("Worker is polling");
+  const changed = await deno(["task", "-q", "start"], project);
+  assertEquals(changed.stdout, "Result: Good day, Temporal!\n");
+  worker.kill("SIGINT");
+  assertEquals((await worker.status).code, 0);
+});
