@@ -20,7 +20,7 @@ const activities = `
 import {
   attack,
   getAttacksAtLoad,
-} from "./plugin/activities/testdata/attacks.ts";
+} from "./packages/plugin/activities/testdata/attacks.ts";
 
 export async function say_hello(name: string): Promise<string> {
   if (name === "listen") {

@@ -78,7 +78,10 @@ Deno.test("dev does not restart the Worker after a change of a test", async () =
   await write("packages/plugin/new_test.ts", "");
   await write("packages/plugin/new.ts", "");
   await dev.prints("Worker restarts: ");
-  assertStringIncludes(dev.stdout, `"${join("plugin", "new.ts")}" has changed`);
+  assertStringIncludes(
+    dev.stdout,
+    `"${join("packages", "plugin", "new.ts")}" has changed`,
+  );
 });
 
 Deno.test("dev restarts the Worker after a change in a new folder", async () => {

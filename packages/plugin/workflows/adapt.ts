@@ -11,12 +11,13 @@ import { isApplication, type Part, trackedPromise } from "./parts.ts";
 import { type Code, locate, type Place, slice } from "./source_map.ts";
 
 /** A mistake in application code. */
-export interface Finding {
-  place: Place;
-  /** What is wrong; not given if it is the module that is required. */
-  reason?: string;
-  required?: string;
-}
+export type Finding =
+  /** Code that does what is not available. */
+  | { reason: string; place: Place }
+  /** Code that requires a module that is not available. */
+  | { required: string; place: Place }
+  /** A module that cannot be in a bundle. */
+  | { reason: string; module: string };
 
 /** A node of swc's syntax tree. Its span is in bytes. */
 interface Node {
@@ -60,7 +61,7 @@ export function adapt(
 ): { part: Part; findings: Finding[] } {
   const [piece] = part.pieces;
   const findings: Finding[] = [];
-  if (!suspicious.test(piece.code)) return { part, findings };
+  if (!piece || !suspicious.test(piece.code)) return { part, findings };
   const swc: Swc = createRequire(sdkModule)("@swc/core");
   const tree = swc.parseSync(piece.code, { ...syntax, target: "esnext" });
   const index = indexOf(piece.code, tree.span.start);
@@ -72,8 +73,8 @@ export function adapt(
       const at = (other = node) => index(other.span.start);
       const isIn = (belongs: (source: string) => boolean) =>
         belongs(locate(piece, at()).source);
-      const find = (finding: Omit<Finding, "place">) =>
-        findings.push({ place: locate(piece, at()), ...finding });
+      const find = (mistake: { reason: string } | { required: string }) =>
+        findings.push({ place: locate(piece, at()), ...mistake });
       const promise = promiseOf(node);
       if (promise && isIn(isApplication)) tracked.push(at(promise));
       else if (isAsyncIteration(node) && isIn(isCompiled)) lowered.add(item);

@@ -1,6 +1,15 @@
 /**
  * Bundles Workflow code with Deno's bundler, or takes the bundle from the cache.
  *
+ * This is the side of the Worker's process. It reads the cache (`bundle_cache.ts`) or
+ * starts `bundle_process.ts`, which
+ *
+ * 1. bundles each part of the bundle (`parts.ts`): the patches of the sandbox
+ *    (`sandbox.ts`), the SDK, `preloadModules` and the application;
+ * 2. adapts the application's code to the sandbox, and finds mistakes (`adapt.ts`);
+ * 3. joins the parts with one source map (`source_map.ts`), or explains what is wrong
+ *    (`refusals.ts`).
+ *
  * @module
  */
 

@@ -11,8 +11,13 @@
 import { existsSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { adapt, findTopLevelAwait } from "./adapt.ts";
-import { describeInputs, type Inputs, isPublished } from "./bundle_cache.ts";
+import { adapt, type Finding } from "./adapt.ts";
+import {
+  describeInputs,
+  type InputModule,
+  type Inputs,
+  isPublished,
+} from "./bundle_cache.ts";
 import {
   BundleError,
   bundlePart,
@@ -26,7 +31,6 @@ import {
 import {
   disallowed,
   explainFinding,
-  explainModule,
   explainReport,
   type Graph,
 } from "./refusals.ts";
@@ -68,8 +72,10 @@ export type BundleResponse =
 const extensions = ["", ".ts", ".js", "/index.ts", "/index.js"];
 
 /** Modules of the SDK's OpenTelemetry packages that it replaces in a bundle. */
-const stub =
-  /[\\/](?:@temporalio|contrib)[\\/]interceptors-opentelemetry(?:-v2)?[\\/](?:src|lib)[\\/]workflow[\\/]workflow-imports\.[jt]s$/;
+const stubs = ["", "-v2"].flatMap((version) =>
+  ["lib/workflow/workflow-imports.js", "src/workflow/workflow-imports.ts"]
+    .map((path) => `/*/interceptors-opentelemetry${version}/${path}`)
+);
 
 /** Flags of `deno` that decide what an import means. */
 const resolutionFlag =
@@ -81,151 +87,177 @@ async function bundle(
 ): Promise<BundleResponse> {
   const started = Date.now();
   const { disallowedModules, ignoreModules = [], sdkModule } = request;
-  const folder = dirname(request.workflowsPath);
-  const load = (url: string) => `require(${JSON.stringify(url)})`;
+  const isIgnored = (name: string) => matches(name, ignoreModules);
+  const isRefused = (name: string) =>
+    matches(name, disallowedModules) && !isIgnored(name);
   let roots: string[] = [];
   try {
-    const preloaded = toUrls(request.preloadModules, folder);
-    const exported = {
-      payloadConverter: toUrls([request.payloadConverterPath], folder),
-      failureConverter: toUrls([request.failureConverterPath], folder),
-      interceptors: toUrls(request.workflowInterceptorModules, folder),
-      workflows: toUrls([request.workflowsPath], folder),
-    };
-    const entry = Object.entries(exported)
-      .map(([name, urls]) => `exports.${name} = () => [${urls.map(load)}];\n`)
-      .join("");
-    roots = [...preloaded, ...Object.values(exported).flat()];
+    const options = readOptions(request);
+    roots = [...options.preloaded, ...Object.values(options.exported).flat()];
     const { sandbox, sdk } = await readSdkParts(request);
     const external = [
-      ...ignoreModules.flatMap((name) => patternsOf(name, folder)),
+      ...ignoreModules.flatMap((name) => patternsOf(name, request)),
       ...disallowedModules.filter((name) => name.startsWith("@")),
       ...sdk.modules,
     ];
     const preload = await bundleShared(
-      preloaded.map((url) => `${load(url)};`).join(""),
-      preloaded,
+      options.preloaded.map((url) => `${load(url)};`).join(""),
+      options.preloaded,
       external,
     );
-    external.push(...preload.modules, "/*/workflow/workflow-imports.js");
-    let app = await bundlePart(entry, roots, external);
-    const replaced = requiredBy(app).filter((name) => stub.test(name));
-    if (replaced.length > 0) {
-      const getters = replaced.map((path) => {
-        const { href } = pathToFileURL(path.replace(/(?=\.[jt]s$)/, "-impl"));
-        return `get ${JSON.stringify(path)}() { return ${load(href)}; },\n`;
-      });
-      const modules = `exports.modules = {\n${getters.join("")}};`;
-      app = await bundlePart(entry + modules, roots, external);
-    }
-    const isRefused = (name: string) =>
-      matches(name, disallowedModules) && !matches(name, ignoreModules);
+    external.push(...preload.modules);
+    const app = await bundleApplication(options.exported, external);
     const own = [preload, app].map((part) => adapt(part, sdkModule, isRefused));
-    const findings = own.flatMap(({ findings }) => findings);
-    const wrong = [preload, app].flatMap(({ modules }) => modules)
-      .map((path) => [path, reasonAgainst(path, sdk.modules, isRefused)])
-      .filter((entry): entry is [string, string] => !!entry[1]);
-    if (findings.length > 0 || wrong.length > 0) {
+    const findings = [
+      ...own.flatMap(({ findings }) => findings),
+      ...findModules([preload, app], sdk, isRefused),
+    ];
+    if (findings.length > 0) {
       const graph = await readGraph(roots, setup);
       const errors = findings.map((finding) => explainFinding(finding, graph));
-      for (const [path, reason] of wrong) {
-        errors.push(explainModule(path, reason, graph));
-      }
       return { errors: [...new Set(errors)], files: filesOf(graph) };
     }
     const parts = { sandbox, sdk, preload: own[0].part, app: own[1].part };
-    const ignored = [preload, app].flatMap(requiredBy)
-      .filter((name) => matches(name, ignoreModules));
-    const modules = Object.values(parts).flatMap(({ modules }) => modules)
-      .concat(bundlerModules)
-      .filter((path) => !isPublished(path));
-    const isRemote = (name: string) => /^https?:/.test(name);
-    const graph = modules.some(isRemote) && await readGraph(roots, setup);
-    const texts = textsOf(parts);
-    const files = modules.map((path) => {
-      if (!graph || !isRemote(path)) return { path, text: texts.get(path) };
-      const { local } = graph.modules.find((m) => m.specifier === path) ?? {};
-      return { path: local ?? path };
-    });
+    const ignored = [preload, app].flatMap(requiredBy).filter(isIgnored);
+    const modules = await listModules(parts, () => readGraph(roots, setup));
     return {
       code: joinParts(parts, ignored),
-      inputs: describeInputs(files, started),
-      files: files.map(({ path }) => path),
+      inputs: describeInputs(modules, started),
+      files: modules.map(({ path }) => path),
     };
   } catch (error) {
     if (!(error instanceof BundleError)) throw error;
     const graph = await readGraph(roots, setup);
+    const errors = error.reports
+      .map((report) => explainReport(report, graph, sdkModule));
     return {
+      errors: errors.filter((text) => text !== undefined),
       files: filesOf(graph),
-      errors: error.reports.flatMap((report) => {
-        const { text, location } = report;
-        // The other one of these names the module.
-        if (text.startsWith("This require call is not allowed")) return [];
-        if (!text.startsWith("Top-level await")) {
-          return explainReport(report, graph);
-        }
-        const source = resolve(location!.file);
-        const line = findTopLevelAwait(
-          Deno.readTextFileSync(source),
-          sdkModule,
-        );
-        const reason = "Top-level await is not available in Workflow code";
-        const place = { source, line: line ?? location!.line };
-        return explainFinding({ reason, place }, graph);
-      }),
     };
   }
 }
 
-function filesOf({ modules }: Graph): string[] {
-  return modules.map(({ specifier }) => specifier)
-    .filter((specifier) => specifier.startsWith("file:")).map((url) =>
-      fileURLToPath(url)
-    );
+/** What to bundle, as specifiers: to preload, and for each function of the entry. */
+function readOptions(request: BundleRequest): {
+  preloaded: string[];
+  exported: Record<string, string[]>;
+} {
+  const toUrls = (names: (string | undefined)[] = []) =>
+    [...new Set(names)].filter((name) => name !== undefined)
+      .map((name) => toSpecifier(name, request));
+  return {
+    preloaded: toUrls(request.preloadModules),
+    exported: {
+      payloadConverter: toUrls([request.payloadConverterPath]),
+      failureConverter: toUrls([request.failureConverterPath]),
+      interceptors: toUrls(request.workflowInterceptorModules),
+      workflows: toUrls([request.workflowsPath]),
+    },
+  };
 }
 
-/** Makes specifiers of paths. A path may lack an extension, or be of a folder. */
-function toUrls(names: (string | undefined)[] = [], folder: string): string[] {
-  const paths = names.flatMap((name) =>
-    name === undefined ? [] : /^\.\.?\//.test(name) ? join(folder, name) : name
-  );
-  return [...new Set(paths)].map((path) => {
-    if (!isAbsolute(path)) return path;
-    const file = extensions.map((extension) => path + extension)
-      .find((path) => existsSync(path) && Deno.statSync(path).isFile);
-    if (!file) {
-      throw new BundleError([{ text: `"${path}" does not exist` }]);
-    }
-    return pathToFileURL(Deno.realPathSync(file)).href;
+/** Makes a URL of a path, which may lack an extension or be that of a folder. */
+function toSpecifier(name: string, { workflowsPath }: BundleRequest): string {
+  const path = /^\.\.?\//.test(name)
+    ? join(dirname(workflowsPath), name)
+    : name;
+  if (!isAbsolute(path)) return path;
+  const file = extensions.map((extension) => path + extension)
+    .find((path) => existsSync(path) && Deno.statSync(path).isFile);
+  if (!file) throw new BundleError([{ text: `"${path}" does not exist` }]);
+  return pathToFileURL(Deno.realPathSync(file)).href;
+}
+
+function load(url: string): string {
+  return `require(${JSON.stringify(url)})`;
+}
+
+/** Bundles the application: a function for each option loads what that names. */
+async function bundleApplication(
+  exported: Record<string, string[]>,
+  external: string[],
+): Promise<Part> {
+  const entry = Object.entries(exported)
+    .map(([name, urls]) => `exports.${name} = () => [${urls.map(load)}];\n`)
+    .join("");
+  const roots = Object.values(exported).flat();
+  const app = await bundlePart(entry, roots, [...external, ...stubs]);
+  const replaced = requiredBy(app)
+    .filter((path) => stubs.some((stub) => path.endsWith(stub.slice(2))));
+  if (replaced.length === 0) return app;
+  const getters = replaced.map((path) => {
+    const { href } = pathToFileURL(path.replace(/(?=\.[jt]s$)/, "-impl"));
+    return `get ${JSON.stringify(path)}() { return ${load(href)}; },\n`;
+  });
+  const modules = `exports.modules = {\n${getters.join("")}};`;
+  return await bundlePart(entry + modules, roots, [...external, ...stubs]);
+}
+
+/** Finds modules that cannot be in the application's parts. */
+function findModules(
+  parts: Part[],
+  sdk: Part,
+  isRefused: (name: string) => boolean,
+): Finding[] {
+  const sdkPackage =
+    /^(.*[\\/]node_modules[\\/](@temporalio[\\/][^\\/]+))[\\/]/;
+  const own = new Map(sdk.modules.map((path) => {
+    const [, folder, name] = path.match(sdkPackage) ?? [];
+    return [name, folder];
+  }));
+  return parts.flatMap(({ modules }) => modules).flatMap((module) => {
+    const [, folder, name] = module.match(sdkPackage) ?? [];
+    const reason = module.endsWith(".wasm")
+      ? "WebAssembly is not available in Workflow code: run it in an Activity"
+      : name && isRefused(name)
+      ? `"${name}"${disallowed}`
+      : own.has(name) && own.get(name) !== folder
+      ? `"${name}" is another copy of the SDK than the Worker's: import the ` +
+        "same version everywhere"
+      : undefined;
+    return reason ? [{ reason, module }] : [];
   });
 }
 
-/** Says why a module cannot be in the application's part. */
-function reasonAgainst(
-  path: string,
-  sdkModules: string[],
-  isRefused: (name: string) => boolean,
-): string | undefined {
-  if (path.endsWith(".wasm")) {
-    return "WebAssembly is not available in Workflow code: run it in an Activity";
+/** Lists the modules of a bundle as files, with their texts where these are known. */
+async function listModules(
+  parts: Record<string, Part>,
+  readGraph: () => Promise<Graph>,
+): Promise<InputModule[]> {
+  const paths = Object.values(parts).flatMap(({ modules }) => modules)
+    .concat(bundlerModules).filter((path) => !isPublished(path));
+  const texts = new Map(
+    Object.values(parts).flatMap(({ pieces }) => pieces).flatMap(({ map }) =>
+      map.sources.map((source, index) => [source, map.sourcesContent[index]])
+    ),
+  );
+  const isRemote = (path: string) => /^https?:/.test(path);
+  if (!paths.some(isRemote)) {
+    return paths.map((path) => ({ path, text: texts.get(path) }));
   }
-  const [, folder, name] = path.match(
-    /^(.*[\\/]node_modules[\\/](@temporalio[\\/][^\\/]+))[\\/]/,
-  ) ?? [];
-  if (!folder) return;
-  if (isRefused(name)) return `"${name}"${disallowed}`;
-  const [own] = sdkModules
-    .filter((module) => module.includes(`node_modules/${name}/`));
-  if (own && !own.startsWith(`${folder}/`)) {
-    return `"${name}" is another copy of the SDK than the Worker's: import the same version everywhere`;
-  }
+  // What Deno keeps of a remote module is not its text alone.
+  const { modules } = await readGraph();
+  const local = new Map(modules.map((m) => [m.specifier, m.local]));
+  return paths.map((path) =>
+    isRemote(path)
+      ? { path: local.get(path) ?? path }
+      : { path, text: texts.get(path) }
+  );
+}
+
+function filesOf({ modules }: Graph): string[] {
+  return modules.map(({ specifier }) => specifier)
+    .filter((specifier) => specifier.startsWith("file:"))
+    .map((specifier) => fileURLToPath(specifier));
 }
 
 /** What a package or a module of Node.js may be called, as of `Deno.bundle`. */
-function patternsOf(name: string, folder: string): string[] {
+function patternsOf(name: string, { workflowsPath }: BundleRequest): string[] {
   const patterns = ["", "node:", "npm:", "npm:/"]
     .flatMap((scheme) => [scheme + name, `${scheme}${name}@*`]);
-  for (; folder !== dirname(folder); folder = dirname(folder)) {
+  let folder = workflowsPath;
+  while (folder !== dirname(folder)) {
+    folder = dirname(folder);
     const modules = join(folder, "node_modules");
     if (!existsSync(modules)) continue;
     patterns.push(join(modules, name, "*"));
@@ -240,17 +272,6 @@ function matches(module: string, names: string[]): boolean {
     .replace(/^node:/, "")
     .replace(/^npm:\/?((?:@[^/]+\/)?[^@/]+)(?:@[^/]+)?/, "$1");
   return names.some((other) => name === other || name.startsWith(`${other}/`));
-}
-
-/** The texts of modules, which are in the source maps. */
-function textsOf(parts: Record<string, Part>): Map<string, string> {
-  const maps = Object.values(parts)
-    .flatMap(({ pieces }) => pieces.map(({ map }) => map));
-  return new Map(
-    maps.flatMap(({ sources, sourcesContent }) =>
-      sources.map((source, index) => [source, sourcesContent[index]])
-    ),
-  );
 }
 
 /** Reads Deno's module graph, which says where imports stand. */

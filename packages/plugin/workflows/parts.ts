@@ -134,6 +134,7 @@ export async function bundleShared(
   imports: string[],
   external: string[] = [],
 ): Promise<Part> {
+  if (!entry) return { pieces: [], modules: [] };
   const { modules } = await bundlePart(entry, imports, external);
   const exports = modules.map((path) =>
     `${JSON.stringify(path)}: require(${JSON.stringify(toUrl(path))}),\n`

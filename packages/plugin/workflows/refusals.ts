@@ -7,7 +7,7 @@
 
 import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Finding } from "./adapt.ts";
+import { type Finding, findTopLevelAwait } from "./adapt.ts";
 import { type Report, toUrl } from "./parts.ts";
 
 /** Follows the name of a module that the SDK disallows in Workflow code. */
@@ -34,41 +34,51 @@ export interface Graph {
   >;
 }
 
-/** Says what is wrong with code. */
+/** Says what is wrong with application code. */
 export function explainFinding(finding: Finding, graph: Graph): string {
-  const { place: { source, line }, reason, required } = finding;
-  if (!required) return `${reason}, at ${display(source, graph)}:${line}`;
+  if ("module" in finding) {
+    const { module, reason } = finding;
+    const importer = findChain(graph, module).at(-2) ?? module;
+    const isMeant = (names: string[]) => names.includes(toUrl(module));
+    return `${reason}, ${importersOf(graph, importer, isMeant).text}`;
+  }
+  const { source, line } = finding.place;
+  if ("reason" in finding) {
+    return `${finding.reason}, at ${display(source, graph)}:${line}`;
+  }
+  const { required } = finding;
   const by = importersOf(graph, source, (names) => names.includes(required));
   // As it is written there, with or without "node:".
   const name = by.specifier ?? required.replace("node:", "");
   return `"${name}"${disallowed}, ${by.text}`;
 }
 
-/** Says that a module cannot be in a bundle. */
-export function explainModule(
-  path: string,
-  reason: string,
-  graph: Graph,
-): string {
-  const importer = findChain(graph, path).at(-2) ?? path;
-  const isMeant = (names: string[]) => names.includes(toUrl(path));
-  return `${reason}, ${importersOf(graph, importer, isMeant).text}`;
-}
-
-/** Says what Deno reports. */
+/**
+ * Says what Deno reports; undefined if another report says it better.
+ *
+ * @param sdkModule the path of a module of the SDK's Worker
+ */
 export function explainReport(
   { text, location }: Report,
   graph: Graph,
-): string {
+  sdkModule: string,
+): string | undefined {
   const [first] = text.split("\n");
   if (!location && first.includes("esbuild")) {
     return `Deno cannot download esbuild, its bundler: ${first}; run ` +
       '"deno task bundle" once where the npm registry is available';
   }
+  if (first.startsWith("This require call is not allowed")) return;
+  if (location && first.startsWith("Top-level await")) {
+    const source = resolve(location.file);
+    const line = findTopLevelAwait(Deno.readTextFileSync(source), sdkModule) ??
+      location.line;
+    const reason = "Top-level await is not available in Workflow code";
+    return explainFinding({ reason, place: { source, line } }, graph);
+  }
   const [, unresolved] = first.match(/^Could not resolve "(.*)"$/) ?? [];
   const [, unloaded] =
-    first.match(/^Do not know how to load path: deno:(.*)$/) ??
-      [];
+    first.match(/^Do not know how to load path: deno:(.*)$/) ?? [];
   const failed = graph.modules.find(({ specifier }) => specifier === unloaded);
   const reason = unresolved
     ? `Import "${unresolved}" not a dependency and not in import map`
@@ -79,13 +89,11 @@ export function explainReport(
     return place ? `${reason} at ${place}` : reason;
   }
   const importer = resolve(location.file);
-  const by = importersOf(
-    graph,
-    importer,
-    (names) => names.some((name) => name === unresolved || text.includes(name)),
-  );
   const isElsewhere = place && !place.startsWith(`${toUrl(importer)}:`);
-  return `${reason}${isElsewhere ? ` at ${place}` : ""}, ${by.text}`;
+  const isMeant = (names: string[]) =>
+    names.some((name) => name === unresolved || text.includes(name));
+  const by = importersOf(graph, importer, isMeant).text;
+  return `${reason}${isElsewhere ? ` at ${place}` : ""}, ${by}`;
 }
 
 /**

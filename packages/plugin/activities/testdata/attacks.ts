@@ -7,7 +7,7 @@ import { createRequire } from "node:module";
 
 const require = createRequire(import.meta.url);
 const here = import.meta.dirname!;
-const project = `${here}/../../..`;
+const project = `${here}/../../../..`;
 const [, version] = import.meta.resolve("@temporalio/worker")
   .match(/\+worker@([^/]+)/)!;
 const bridge =
@@ -81,7 +81,7 @@ export const attacks: Record<string, () => unknown> = {
   "import the Worker": () => load("@temporalio/worker"),
   "read /etc/passwd": () => Deno.readTextFileSync("/etc/passwd"),
   "read its own source": () => Deno.readTextFileSync(new URL(import.meta.url)),
-  "read ..": () => Deno.readTextFileSync(`${here}/../../../../etc/passwd`),
+  "read ..": () => Deno.readTextFileSync(`${here}/../../../../../etc/passwd`),
   "read environ": () => Deno.readTextFileSync("/proc/self/environ"),
   "read maps": () => Deno.readTextFileSync("/proc/self/maps"),
   "list a folder": () => [...Deno.readDirSync("/")],
