@@ -30,6 +30,7 @@ import { ActivitySandbox } from "./activities/sandbox.ts";
 import { DenoPluginError } from "./errors.ts";
 import { revokeFfi, revokePermissions } from "./permissions.ts";
 import { bundle, type BundleSource } from "./workflows/bundle.ts";
+import { prepareThread } from "./workflows/thread.ts";
 import { hasSandbox, patchWebpack } from "./workflows/webpack.ts";
 
 export { DenoPluginError };
@@ -120,7 +121,8 @@ export class DenoPlugin
    * @throws {DenoPluginError} if the Activities cannot be loaded
    */
   async configureWorker(given: WorkerOptions): Promise<WorkerOptions> {
-    const { plugins = [] } = given;
+    const { debugMode, plugins = [], workflowBundle, workflowsPath } = given;
+    if (!debugMode && (workflowBundle || workflowsPath)) prepareThread();
     const options = await this.#useActivitySandbox(usePaths(given));
     takeLastTurn(plugins);
     return options;
