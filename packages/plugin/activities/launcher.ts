@@ -170,8 +170,9 @@ function write(child: ChildProcess, content: Uint8Array): void {
 /** Handles the Worker's frames, until its process has ended. */
 async function serve(): Promise<void> {
   const reader = new FrameReader();
-  for await (const chunk of Deno.stdin.readable) {
-    for (const frame of reader.read(chunk)) {
+  const buffer = new Uint8Array(2 ** 16);
+  for (let length; length = await Deno.stdin.read(buffer);) {
+    for (const frame of reader.read(buffer.slice(0, length))) {
       const { kind, id, content } = parseLauncherFrame(frame);
       const child = children.get(id);
       if (kind === Kind.start && !child) start(id);

@@ -68,6 +68,7 @@ export class Launcher {
         ..."run -q --no-prompt --no-config --no-lock --cached-only -A".split(
           " ",
         ),
+        "--v8-flags=--max-semi-space-size=1",
         import.meta.resolve("./launcher.ts"),
         JSON.stringify(options),
       ],
