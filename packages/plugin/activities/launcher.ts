@@ -168,7 +168,9 @@ function write(child: ChildProcess, content: Uint8Array): void {
 async function serve(): Promise<void> {
   const reader = new FrameReader();
   const buffer = new Uint8Array(2 ** 16);
-  for (let length; length = await Deno.stdin.read(buffer);) {
+  for (;;) {
+    const length = await Deno.stdin.read(buffer);
+    if (!length) return;
     for (const frame of reader.read(buffer.slice(0, length))) {
       const { kind, id, content } = parseLauncherFrame(frame);
       const child = children.get(id);
