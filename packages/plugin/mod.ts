@@ -31,6 +31,7 @@ import { DenoPluginError } from "./errors.ts";
 import { revokeFfi, revokePermissions } from "./permissions.ts";
 import { requireDeno, requireSameSdk } from "./versions.ts";
 import { bundle, type BundleSource } from "./workflows/bundle.ts";
+import { prepareThread } from "./workflows/thread.ts";
 import { hasSandbox, patchWebpack } from "./workflows/webpack.ts";
 
 export { DenoPluginError };
@@ -128,8 +129,11 @@ export class DenoPlugin
    * copies of the SDK
    */
   async configureWorker(given: WorkerOptions): Promise<WorkerOptions> {
-    const { connection, plugins = [] } = given;
+    const { connection, debugMode, plugins = [] } = given;
     requireSameSdk(connection);
+    if (!debugMode && (given.workflowBundle || given.workflowsPath)) {
+      prepareThread();
+    }
     const options = await this.#useActivitySandbox(usePaths(given));
     takeLastTurn(plugins);
     return options;

@@ -237,6 +237,18 @@ Deno.test("DenoPlugin supports a Worker without Workflows", async () => {
   assertEquals(result, false);
 });
 
+Deno.test("a Worker that cannot be created does not keep its program from ending", async () => {
+  const { stdout } = await new Command(Deno.execPath(), {
+    args: [
+      ..."run -q -A --no-check".split(" "),
+      import.meta.resolve("./testdata/cannot_create.ts"),
+      environment.address,
+    ],
+    stderr: "inherit",
+  }).output();
+  assertEquals(new TextDecoder().decode(stdout), "IllegalStateError\n");
+});
+
 Deno.test("DenoPlugin supports replay, made and cached", async () => {
   const { client, nativeConnection } = environment;
   const taskQueue = crypto.randomUUID();

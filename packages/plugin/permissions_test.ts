@@ -6,15 +6,15 @@ import { cacheFolder } from "./workflows/bundle.ts";
 
 const project = dirname(dirname(dirname(cacheFolder)));
 const data = join(project, "data");
+/** What the SDK needs to be loaded. */
+const sdkFlags = ["-R", "-E", "-S"];
 
 for (
   const [title, flags, left] of [
     [
       "what was granted for the plugin alone is given up",
       [
-        "-R",
-        "-E",
-        "-S",
+        ...sdkFlags,
         `--allow-write=${cacheFolder},${data}`,
         "--allow-run=deno",
         "--allow-ffi=.",
@@ -23,14 +23,7 @@ for (
     ],
     [
       "a wider permission stays",
-      [
-        "-R",
-        "-E",
-        "-S",
-        `--allow-write=${project}`,
-        "--allow-run",
-        "--allow-ffi",
-      ],
+      [...sdkFlags, `--allow-write=${project}`, "--allow-run", "--allow-ffi"],
       [true, true, true, true],
     ],
     ["all permissions stay", ["--allow-all"], [true, true, true, true]],

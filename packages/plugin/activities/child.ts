@@ -26,6 +26,7 @@ import {
   IllegalStateError,
   type Logger,
   type LogLevel,
+  type Metric,
   type MetricMeter,
   type MetricTags,
   type PayloadConverter,
@@ -221,26 +222,18 @@ async function run(
       () => asyncLocalStorage.run(context, async () => await activity(...args)),
       message.span,
     );
-    send({
-      type: "completed",
-      id,
-      result: toPayloadWithTypeInfo(
-        converter,
-        result,
-        serialization,
-        outputType,
-      ),
-    });
+    const payload = toPayloadWithTypeInfo(
+      converter,
+      result,
+      serialization,
+      outputType,
+    );
+    send({ type: "completed", id, result: payload });
   } catch (error) {
-    if (error instanceof CompleteAsyncError) {
-      send({ type: "completesAsync", id });
-    } else {
-      send({
-        type: "failed",
-        id,
-        error: toErrorMessage(error, converter, serialization),
-      });
-    }
+    const isAsync = error instanceof CompleteAsyncError;
+    if (isAsync) return send({ type: "completesAsync", id });
+    const failure = toErrorMessage(error, converter, serialization);
+    send({ type: "failed", id, error: failure });
   } finally {
     running.delete(id);
   }
@@ -307,62 +300,52 @@ function createContext(
 
 function createLogger(id: number): Logger {
   const log = (level: LogLevel, message: string, meta?: object) => {
+    const entry = { type: "log", id, level, message } as const;
     try {
-      send({ type: "log", id, level, message, meta });
+      send({ ...entry, meta });
     } catch {
       // Functions and the like cannot be sent.
       const entries = Object.entries(meta ?? {})
         .map(([key, value]) => [key, Deno.inspect(value)]);
-      send({
-        type: "log",
-        id,
-        level,
-        message,
-        meta: Object.fromEntries(entries),
-      });
+      send({ ...entry, meta: Object.fromEntries(entries) });
     }
   };
   return {
     log,
-    trace: (message, meta) => log("TRACE", message, meta),
-    debug: (message, meta) => log("DEBUG", message, meta),
-    info: (message, meta) => log("INFO", message, meta),
-    warn: (message, meta) => log("WARN", message, meta),
-    error: (message, meta) => log("ERROR", message, meta),
+    trace: log.bind(null, "TRACE"),
+    debug: log.bind(null, "DEBUG"),
+    info: log.bind(null, "INFO"),
+    warn: log.bind(null, "WARN"),
+    error: log.bind(null, "ERROR"),
   };
 }
 
 function createMetricMeter(id: number, tags: MetricTags = {}): MetricMeter {
   // Each recorded value names its metric, so that nothing has to be kept outside.
   const create = (metric: MetricDescription, ownTags = tags) => {
-    const record = (value: number, extraTags?: MetricTags) =>
-      send({
-        type: "metric",
-        id,
-        metric,
-        value,
-        tags: { ...ownTags, ...extraTags },
-      });
-    const withTags = (extraTags: MetricTags): unknown =>
-      create(metric, { ...ownTags, ...extraTags });
+    const merge = (tags?: MetricTags) => ({ ...ownTags, ...tags });
+    const record = (value: number, tags?: MetricTags) =>
+      send({ type: "metric", id, metric, value, tags: merge(tags) });
+    const withTags = (tags: MetricTags): unknown => create(metric, merge(tags));
     // deno-lint-ignore no-explicit-any
     return { ...metric, add: record, record, set: record, withTags } as any;
   };
+  const counts =
+    (kind: Metric["kind"]) =>
+    (name: string, unit?: string, description?: string) =>
+      create({ kind, name, valueType: "int", unit, description });
+  const measures = (kind: Metric["kind"]) =>
+  (
+    name: string,
+    valueType: Metric["valueType"] = "int",
+    unit?: string,
+    description?: string,
+  ) => create({ kind, name, valueType, unit, description });
   return {
-    createCounter: (name, unit, description) =>
-      create({ kind: "counter", name, valueType: "int", unit, description }),
-    createUpDownCounter: (name, unit, description) =>
-      create({
-        kind: "up-down-counter",
-        name,
-        valueType: "int",
-        unit,
-        description,
-      }),
-    createHistogram: (name, valueType = "int", unit, description) =>
-      create({ kind: "histogram", name, valueType, unit, description }),
-    createGauge: (name, valueType = "int", unit, description) =>
-      create({ kind: "gauge", name, valueType, unit, description }),
+    createCounter: counts("counter"),
+    createUpDownCounter: counts("up-down-counter"),
+    createHistogram: measures("histogram"),
+    createGauge: measures("gauge"),
     withTags: (extraTags) => createMetricMeter(id, { ...tags, ...extraTags }),
   };
 }

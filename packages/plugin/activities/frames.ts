@@ -4,6 +4,8 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
+
 /** The longest frame: nobody has to keep more of a process that writes garbage. */
 const MAX_LENGTH = 2 ** 28;
 
@@ -32,15 +34,9 @@ export interface EndNotice {
 
 /** Makes a frame of its parts. */
 export function toFrame(...parts: Uint8Array[]): Uint8Array {
-  const length = parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  const frame = new Uint8Array(4 + length);
-  new DataView(frame.buffer).setUint32(0, length);
-  let offset = 4;
-  for (const part of parts) {
-    frame.set(part, offset);
-    offset += part.byteLength;
-  }
-  return frame;
+  const head = Buffer.alloc(4);
+  head.writeUInt32BE(parts.reduce((sum, { length }) => sum + length, 0));
+  return Buffer.concat([head, ...parts]);
 }
 
 /** Makes a frame between the Worker's process and the launcher. */
@@ -49,9 +45,8 @@ export function toLauncherFrame(
   id: number,
   content: Uint8Array = new Uint8Array(),
 ): Uint8Array {
-  const head = new Uint8Array(5);
-  head[0] = kind;
-  new DataView(head.buffer).setUint32(1, id);
+  const head = Buffer.alloc(5, kind);
+  head.writeUInt32BE(id, 1);
   return toFrame(head, content);
 }
 
@@ -77,15 +72,7 @@ export class FrameReader {
     this.#chunks.push(chunk);
     this.#size += chunk.length;
     if (this.#size < this.#needed) return;
-    let bytes = chunk;
-    if (this.#chunks.length > 1) {
-      bytes = new Uint8Array(this.#size);
-      let offset = 0;
-      for (const part of this.#chunks) {
-        bytes.set(part, offset);
-        offset += part.length;
-      }
-    }
+    let bytes = this.#chunks.length > 1 ? Buffer.concat(this.#chunks) : chunk;
     while (bytes.length >= 4) {
       const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
       if (length > MAX_LENGTH) throw new RangeError(`frame of ${length} bytes`);

@@ -32,37 +32,33 @@ export interface LauncherOptions {
 const CLOSE_TIMEOUT_MS = 1_000;
 
 /** Variables of Deno itself. Activities cannot read them, unless they may. */
-const denoVariables = [
-  ..."ALL_PROXY HTTP_PROXY HTTPS_PROXY NO_PROXY".split(" ")
-    .flatMap((name) => [name, name.toLowerCase()]),
-  // Where packages come from: what is installed is kept by registry.
-  ..."JSR_URL NPM_CONFIG_REGISTRY".split(" "),
-  ..."DENO_CERT DENO_DIR DENO_TLS_CA_STORE HOME LANG LC_* LOCALAPPDATA".split(
-    " ",
-  ),
-  ..."OTEL_* PATH SSL_CERT_* SystemRoot TEMP TMP TMPDIR TZ".split(" "),
-  ..."USERPROFILE XDG_CACHE_HOME".split(" "),
-];
+const denoVariables = `
+  ALL_PROXY HTTP_PROXY HTTPS_PROXY NO_PROXY
+  all_proxy http_proxy https_proxy no_proxy
+  JSR_URL NPM_CONFIG_REGISTRY
+  DENO_CERT DENO_DIR DENO_TLS_CA_STORE HOME LANG LC_* LOCALAPPDATA OTEL_* PATH
+  SSL_CERT_* SystemRoot TEMP TMP TMPDIR TZ USERPROFILE XDG_CACHE_HOME
+`.trim().split(/\s+/);
 
 const isWindows = Deno.build.os === "windows";
 const { args, env: variables }: LauncherOptions = JSON.parse(Deno.args[0]);
 const cache = createCache();
 const env = {
-  ...Object.fromEntries(
-    Object.entries(Deno.env.toObject()).filter(([name]) =>
-      [...denoVariables, ...variables].some((allowed) =>
-        allowed.endsWith("*")
-          ? name.startsWith(allowed.slice(0, -1))
-          : name === allowed
-      )
-    ),
-  ),
+  ...Object.fromEntries(Object.entries(Deno.env.toObject()).filter(isAllowed)),
   ...cache && { DENO_DIR: cache },
   DENO_CACHE_DB_MODE: "memory",
   DENO_NO_UPDATE_CHECK: "1",
   NO_COLOR: "1",
 };
 const children = new Map<number, ChildProcess>();
+
+function isAllowed([name]: [string, string]): boolean {
+  return [...denoVariables, ...variables].some((allowed) =>
+    allowed.endsWith("*")
+      ? name.startsWith(allowed.slice(0, -1))
+      : name === allowed
+  );
+}
 
 /**
  * Creates a cache folder for Deno in the Activity processes. They have its databases
@@ -172,8 +168,11 @@ function write(child: ChildProcess, content: Uint8Array): void {
 /** Handles the Worker's frames, until its process has ended. */
 async function serve(): Promise<void> {
   const reader = new FrameReader();
-  for await (const chunk of Deno.stdin.readable) {
-    for (const frame of reader.read(chunk)) {
+  const buffer = new Uint8Array(2 ** 16);
+  for (;;) {
+    const length = await Deno.stdin.read(buffer);
+    if (!length) return;
+    for (const frame of reader.read(buffer.slice(0, length))) {
       const { kind, id, content } = parseLauncherFrame(frame);
       const child = children.get(id);
       if (kind === Kind.start && !child) start(id);

@@ -70,6 +70,7 @@ export class Launcher {
         ..."run -q --no-prompt --no-config --no-lock --cached-only -A".split(
           " ",
         ),
+        "--v8-flags=--max-semi-space-size=1",
         launcherUrl,
         JSON.stringify(options),
       ],

@@ -15,7 +15,6 @@ import {
   defaultPayloadConverter,
   type LogLevel,
   type MetricMeter,
-  type Payload,
   type PayloadConverter,
   RawValue,
   TemporalFailure,
@@ -251,41 +250,30 @@ class ActivityProcess implements ProcessListener {
       this.#settings.converter.toPayload(value, serialization);
     const id = ++this.#nextId;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const { heartbeatDetails: details } = info;
     this.#send({
       type: "run",
       id,
       name,
       args: args.map(toPayload),
       info: { ...info, heartbeatDetails: undefined },
-      heartbeatDetails: info.heartbeatDetails === undefined
-        ? undefined
-        : toPayload(info.heartbeatDetails),
+      heartbeatDetails: details === undefined ? details : toPayload(details),
       serialization,
       span: currentSpan(),
     });
-    const cancel = () =>
-      this.#send({
-        type: "cancel",
-        id,
-        reason: signal.reason.message,
-        details: context.cancellationDetails,
-      });
+    const cancel = () => {
+      const { cancellationDetails: details } = context;
+      const { message: reason } = signal.reason;
+      this.#send({ type: "cancel", id, reason, details });
+    };
     if (signal.aborted) cancel();
     else signal.addEventListener("abort", cancel);
     const deadline = performance.now() +
       (info.startToCloseTimeoutMs || Infinity);
-    this.#calls.set(id, {
-      name,
-      context,
-      serialization,
-      deadline,
-      resolve,
-      reject,
-    });
-    this.#pings ??= setInterval(
-      () => this.#ping(),
-      this.#settings.pingIntervalMs,
-    );
+    const call = { name, context, serialization, deadline, resolve, reject };
+    this.#calls.set(id, call);
+    const { pingIntervalMs } = this.#settings;
+    this.#pings ??= setInterval(() => this.#ping(), pingIntervalMs);
     try {
       return await promise;
     } finally {
@@ -367,10 +355,9 @@ class ActivityProcess implements ProcessListener {
       if (reason) return this.end(oneLine(this.#lastWords, reason));
     }
     const { heapLimitMB } = this.#settings;
+    const limit = heapLimitMB ? ` (heapLimitMB: ${heapLimitMB})` : "";
     const reason = /JavaScript( heap)? out of memory/.test(this.#lastWords)
-      ? `ran out of memory${
-        heapLimitMB ? ` (heapLimitMB: ${heapLimitMB})` : ""
-      }`
+      ? `ran out of memory${limit}`
       : `ended with ${signal ?? `exit code ${code}`}`;
     this.end(`its sandbox ${reason}${this.#running}`);
   }
@@ -439,11 +426,8 @@ class ActivityProcess implements ProcessListener {
       }
     } else if (message.type === "exit") {
       const { code } = message;
-      this.end(
-        `Deno.exit(${code}) ${
-          call ? `in "${call.name}" ` : ""
-        }ended its sandbox`,
-      );
+      const where = call ? `in "${call.name}" ` : "";
+      this.end(`Deno.exit(${code}) ${where}ended its sandbox`);
     } else if (message.type === "uncaught") {
       // Other Activities may complete, but no more start: the module's state may
       // be inconsistent.
@@ -451,11 +435,8 @@ class ActivityProcess implements ProcessListener {
       const [only, ...others] = this.#calls.values();
       const culprit = call ?? (others.length === 0 ? only : undefined);
       const { stack } = message;
-      log(
-        "WARN",
-        "Uncaught error in an Activity sandbox; restarting the sandbox",
-        { stack },
-      );
+      const title = "Uncaught error in an Activity sandbox";
+      log("WARN", `${title}; restarting the sandbox`, { stack });
       if (culprit) {
         failCall(culprit, `uncaught error: ${message.message}`, stack);
       }
@@ -463,39 +444,28 @@ class ActivityProcess implements ProcessListener {
     }
   }
 
-  #decodeResult(
-    result: Payload,
-    serialization: ActivitySerializationContext,
-  ): unknown {
-    try {
-      return this.#settings.converter.fromPayload(result, serialization);
-    } catch {
-      // A RawValue, or what JSON leaves of a function: the payload stays as it is.
-      return RawValue.fromPayload(result);
-    }
-  }
-
   #receiveFor(call: Call, message: MessageOut): void {
     const { context, serialization } = call;
+    const { converter } = this.#settings;
     switch (message.type) {
       case "completed":
-        return call.resolve(
-          this.#decodeResult(message.result, serialization),
-        );
+        try {
+          const { result } = message;
+          return call.resolve(converter.fromPayload(result, serialization));
+        } catch {
+          // A RawValue, or what JSON leaves of a function: the payload stays as it is.
+          return call.resolve(RawValue.fromPayload(message.result));
+        }
       case "completesAsync":
         return call.reject(new CompleteAsyncError());
       case "failed":
-        return call.reject(
-          toError(message.error, this.#settings.converter, serialization),
-        );
-      case "heartbeat":
+        return call.reject(toError(message.error, converter, serialization));
+      case "heartbeat": {
+        const { details } = message;
         return context.heartbeat(
-          message.details &&
-            this.#settings.converter.fromPayload(
-              message.details,
-              serialization,
-            ),
+          details && converter.fromPayload(details, serialization),
         );
+      }
       case "heartbeatFailed":
         // To the SDK, too, these are details that cannot be converted.
         return context.heartbeat({
@@ -524,19 +494,15 @@ function record(
   meter: MetricMeter,
   { metric, value, tags }: MessageOut & { type: "metric" },
 ): void {
-  const { kind, name, valueType, unit, description } = metric;
-  switch (kind) {
-    case "counter":
-      return meter.createCounter(name, unit, description).add(value, tags);
-    case "up-down-counter":
-      return meter.createUpDownCounter?.(name, unit, description)
-        .add(value, tags);
-    case "histogram":
-      return meter.createHistogram(name, valueType, unit, description)
-        .record(value, tags);
-    case "gauge":
-      return meter.createGauge(name, valueType, unit, description)
-        .set(value, tags);
+  const { kind, name, valueType: type, unit, description } = metric;
+  if (kind === "counter") {
+    meter.createCounter(name, unit, description).add(value, tags);
+  } else if (kind === "up-down-counter") {
+    meter.createUpDownCounter?.(name, unit, description).add(value, tags);
+  } else if (kind === "histogram") {
+    meter.createHistogram(name, type, unit, description).record(value, tags);
+  } else if (kind === "gauge") {
+    meter.createGauge(name, type, unit, description).set(value, tags);
   }
 }
 
