@@ -15,18 +15,18 @@ function refusal(run: () => unknown): string | undefined {
 }
 
 Deno.test("requireDeno() refuses a version that is too old", () => {
-  const texts = ["2.9.4", "2.8.10", "1.46.3"].map((version) =>
+  const texts = ["2.9.5", "2.8.10", "1.46.3"].map((version) =>
     refusal(() => requireDeno(version))
   );
   assertEquals(
     texts[0],
-    'Cannot use DenoPlugin with Deno "2.9.4": it needs 2.9.5 or later; run "deno upgrade"',
+    'Cannot use DenoPlugin with Deno "2.9.5": it needs 2.9.6 or later; run "deno upgrade"',
   );
   assertEquals(texts.every(Boolean), true);
 });
 
 Deno.test("requireDeno() takes later versions", () => {
-  for (const version of ["2.9.5", "2.9.6+abc", "2.10.0", "3.0.0-rc.1"]) {
+  for (const version of ["2.9.6", "2.9.7+abc", "2.10.0", "3.0.0-rc.1"]) {
     requireDeno(version);
   }
 });
