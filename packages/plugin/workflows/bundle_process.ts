@@ -77,9 +77,12 @@ const stubs = ["", "-v2"].flatMap((version) =>
     .map((path) => `/*/interceptors-opentelemetry${version}/${path}`)
 );
 
-/** Flags of `deno` that decide what an import means. */
+/**
+ * Flags of `deno` that decide what an import means. `--cached-only` is none: Deno could
+ * not download its bundler.
+ */
 const resolutionFlag =
-  /^(?:--(?:cached-only|cert|conditions|config|frozen|import-map|lock|no-config|no-lock|no-npm|no-remote|node-modules-dir|unstable-[\w-]+|vendor)(?:=|$)|-c$)/;
+  /^(?:--(?:cert|conditions|config|frozen|import-map|lock|no-config|no-lock|no-npm|no-remote|node-modules-dir|unstable-[\w-]+|vendor)(?:=|$)|-c$)/;
 
 async function bundle(
   request: BundleRequest,
