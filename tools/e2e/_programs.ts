@@ -34,8 +34,17 @@ const info = await run([Deno.execPath(), "info", "--json"], {
   signal: AbortSignal.timeout(20_000),
 });
 
+/** Variables by which programs reach package registries from this machine. */
+const networkEnv = Object.fromEntries(
+  Object.entries(Deno.env.toObject()).filter(([name]) =>
+    /^(?:deno_cert|deno_tls_ca_store|npm_config_\w+|ssl_cert_\w+|\w+_proxy)$/i
+      .test(name)
+  ),
+);
+
 /** The whole environment of a program that a test starts. */
 export const cleanEnv: Record<string, string> = {
+  ...networkEnv,
   DENO_DIR: JSON.parse(info).denoDir,
   HOME: home.path,
   NO_COLOR: "1",

@@ -435,8 +435,11 @@ class ActivityProcess implements ProcessListener {
       const [only, ...others] = this.#calls.values();
       const culprit = call ?? (others.length === 0 ? only : undefined);
       const { stack } = message;
-      const title = "Uncaught error in an Activity sandbox";
-      log("WARN", `${title}; restarting the sandbox`, { stack });
+      log(
+        "WARN",
+        "Uncaught error in an Activity sandbox; restarting the sandbox",
+        { stack },
+      );
       if (culprit) {
         failCall(culprit, `uncaught error: ${message.message}`, stack);
       }
