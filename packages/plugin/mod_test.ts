@@ -159,6 +159,10 @@ for (
       workflowsPath: importsOs,
       bundlerOptions: { ignoreModules: ["os"] },
     }, "undefined"],
+    ["no bundlerOptions.preloadModules", "isPreloaded", {}, false],
+    ["bundlerOptions.preloadModules", "isPreloaded", {
+      bundlerOptions: { preloadModules: [join(testdata, "preloaded.ts")] },
+    }, true],
     ["another plugin's configureBundler", "echo", {
       plugins: [otherPlugin],
     }, "<x>"],
@@ -193,7 +197,7 @@ Deno.test("DenoPlugin supports failureConverterPath, made and cached", async () 
     );
     assertEquals(cause?.message, "no (marked)");
     // The stack, as with the SDK's own converter, names lines of source files.
-    assertStringIncludes(cause!.stack!, `${workflowsPath}:22:`);
+    assertStringIncludes(cause!.stack!, `${workflowsPath}:23:`);
   }
 });
 

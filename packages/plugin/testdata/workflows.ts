@@ -1,5 +1,6 @@
 /** Workflows for `mod_test.ts`. */
 
+import { isLoadedByWorkflow, state } from "./preloaded.ts";
 import { ApplicationFailure, proxyActivities } from "@temporalio/workflow";
 import { Greeting } from "./greeting.ts";
 
@@ -25,4 +26,9 @@ export async function fails(): Promise<void> {
 /** Returns its argument. */
 export async function echo(text: string): Promise<string> {
   return text;
+}
+
+/** Returns whether the module `preloaded.ts` is shared by all Workflows. */
+export async function isPreloaded(): Promise<boolean> {
+  return !isLoadedByWorkflow && Object.isFrozen(state);
 }

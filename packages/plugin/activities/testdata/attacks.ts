@@ -81,6 +81,8 @@ export const attacks: Record<string, () => unknown> = {
   "import the Worker": () => load("@temporalio/worker"),
   "read /etc/passwd": () => Deno.readTextFileSync("/etc/passwd"),
   "read its own source": () => Deno.readTextFileSync(new URL(import.meta.url)),
+  // Where it is available, it reads files without the permission.
+  "Deno.bundle": () => see((Deno as any).bundle),
   "read ..": () => Deno.readTextFileSync(`${here}/../../../../../etc/passwd`),
   "read environ": () => Deno.readTextFileSync("/proc/self/environ"),
   "read maps": () => Deno.readTextFileSync("/proc/self/maps"),
