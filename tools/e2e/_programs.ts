@@ -37,7 +37,7 @@ const info = await run([Deno.execPath(), "info", "--json"], {
 /** Variables by which programs reach package registries from this machine. */
 const networkEnv = Object.fromEntries(
   Object.entries(Deno.env.toObject()).filter(([name]) =>
-    /^(?:deno_cert|deno_tls_ca_store|npm_config_\w+|ssl_cert_\w+|\w+_proxy)$/i
+    /^(?:deno_cert|deno_tls_ca_store|node_extra_ca_certs|npm_config_\w+|ssl_cert_\w+|\w+_proxy)$/i
       .test(name)
   ),
 );
