@@ -263,7 +263,7 @@ Deno.test("an application runs with the plugin from a file of npm", async () => 
   );
 });
 
-Deno.test("an application without nodeModulesDir is told to set it", async () => {
+Deno.test("an application without nodeModulesDir reports that it has to set it", async () => {
   await using server = await startDevServer();
   await using app = await createApplication({
     // Deno does not follow the links of an empty cache for this.

@@ -110,7 +110,7 @@ Deno.test("200 Activities beat in one process", async () => {
   });
 });
 
-Deno.test("an Activity that lacks a permission is told where to add it", async () => {
+Deno.test("an Activity that lacks a permission reports where to add it", async () => {
   await withSandbox({}, async (activities) => {
     const error = await assertRejects(() => run(activities.listen), Error);
     assertEquals(
