@@ -7,7 +7,12 @@
  */
 
 import { createRequire } from "node:module";
-import { isApplication, type Part, trackedPromise } from "./parts.ts";
+import {
+  isApplication,
+  type Part,
+  requiredBy,
+  trackedPromise,
+} from "./parts.ts";
 import { type Code, locate, type Place, slice } from "./source_map.ts";
 
 /** A mistake in application code. */
@@ -33,7 +38,7 @@ interface Swc {
 }
 
 const suspicious =
-  /\basync\s*(?:function\s*)?\*|\bfor await\b|\bnew Promise\(|\bPromise\.withResolvers\(|\bimport\(|\bimport_meta|\brequire\("/;
+  /\basync\s*(?:function\s*)?\*|\bfor await\b|\bnew Promise\(|\bPromise\.withResolvers\(|\bimport\(|\bimport_meta/;
 
 const syntax = {
   syntax: "ecmascript",
@@ -61,7 +66,9 @@ export function adapt(
 ): { part: Part; findings: Finding[] } {
   const [piece] = part.pieces;
   const findings: Finding[] = [];
-  if (!piece || !suspicious.test(piece.code)) return { part, findings };
+  const isClean = !piece || !suspicious.test(piece.code) &&
+      !requiredBy(part).some(isRefused);
+  if (isClean) return { part, findings };
   const swc: Swc = createRequire(sdkModule)("@swc/core");
   const tree = swc.parseSync(piece.code, { ...syntax, target: "esnext" });
   const index = indexOf(piece.code, tree.span.start);
