@@ -7,7 +7,7 @@
 import {
   ancestors,
   functionOf,
-  isActivities,
+  hostApis,
   isInside,
   type Node,
   packageOf,
@@ -18,17 +18,11 @@ import {
 type Report = (at: Pick<Node, "range">, message: string, fix?: Fix) => void;
 type Fix = Deno.lint.Fix;
 
-/** Globals of Deno and Node.js that the sandbox of Workflow code does not have. */
-export const hostApis: string[] =
-  `AbortSignal Blob BroadcastChannel Buffer CompressionStream CustomEvent DOMException
-  DecompressionStream Deno Event EventSource EventTarget File FileReader FormData
-  Headers MessageChannel ReadableStream Request Response TransformStream URLPattern
-  WebSocket Worker WritableStream alert atob btoa caches clearInterval confirm crypto
-  fetch localStorage navigator performance process prompt queueMicrotask
-  sessionStorage setImmediate setInterval structuredClone`.split(/\s+/);
-
 const changing =
   /^(?:add|clear|delete|fill|pop|push|set|shift|sort|splice|unshift)$/;
+/** The specifier of a module of Activities. */
+const activities =
+  /^(?:[.#/]|@\/).*[/._-]activities(?:\/(?:index|mod))?(?:\.\w+)?$/;
 const retried = "fails the Workflow Task, which Temporal retries";
 
 function noHostApi(code: WorkflowCode, report: Report) {
@@ -52,7 +46,7 @@ function noHostImport(code: WorkflowCode, report: Report) {
     const what = isRefused
       ? `Workflow code cannot import "${value}": the Worker does not start`
       : `"${value}" is imported by value: its Activities run as Workflow code`;
-    if (isRefused || isActivities(value)) report(node, what);
+    if (isRefused || activities.test(value)) report(node, what);
   }
 }
 
@@ -71,8 +65,8 @@ function noThrowError(code: WorkflowCode, report: Report) {
   const keys = code.all("Property").map(({ key }) => key.name);
   if (keys.includes("failureExceptionTypes")) return;
   const isError = (type: Node | undefined): boolean => {
-    const declared = code.declaration(type);
-    if (declared) return isError(declared.superClass);
+    const declared = code.resolve(type);
+    if (declared) return isError(declared.by.superClass);
     return /^\w*Error$/.test(type?.name ?? "");
   };
   for (const node of code.all("ThrowStatement")) {

@@ -2,7 +2,8 @@
 
 import { assertEquals } from "@std/assert";
 import { runInNewContext } from "node:vm";
-import plugin, { hostApis } from "./mod.ts";
+import plugin from "./mod.ts";
+import { hostApis } from "./workflow_code.ts";
 
 /** Imports of Workflow code, and what most cases use. */
 const prelude = `
@@ -65,6 +66,7 @@ const cases: Record<string, [code: string, reported?: string][]> = {
     ["interface Event { fetch: Blob } enum E { fetch } const e = x as Event;"],
     ["if (typeof fetch === 'function') fetch('a');"],
     ["globalThis.crypto ??= own; crypto.a;"],
+    ["let f: (fetch: () => void) => void; fetch('a');", "fetch"],
     ["fetch: for (;;) break fetch;"],
     ["try { f(); } catch (process) { process; } function f() {}"],
   ],
@@ -93,10 +95,15 @@ const cases: Record<string, [code: string, reported?: string][]> = {
       "import { say } from './activities.ts';",
     ],
     [
-      "import * as a from '../activities/greet.ts'; a.greet();",
-      "import * as a from '../activities/greet.ts';",
+      "import * as a from '../activities/mod.ts'; a.greet();",
+      "import * as a from '../activities/mod.ts';",
     ],
-    ["export { greet } from './order_activities.ts';"],
+    [
+      "export { greet } from './order_activities.ts';",
+      "export { greet } from './order_activities.ts';",
+    ],
+    ["import { Status } from './activities/types.ts'; Status.Done;"],
+    ["import { options } from './activity_options.ts'; proxyActivities(options);"],
     [
       "export { say } from './activities.ts';",
       "export { say } from './activities.ts';",
@@ -165,6 +172,10 @@ const cases: Record<string, [code: string, reported?: string][]> = {
     ],
     [
       "function check() { throw new Error('a'); } async function f() { check(); }",
+      "throw new Error('a');",
+    ],
+    [
+      "export default class { a = () => { throw new Error('a'); }; }",
       "throw new Error('a');",
     ],
     ["async function f() { throw ApplicationFailure.create({}); }"],

@@ -18,16 +18,29 @@ export type Declaration = { name: string; by: Node };
 /** A function that handles messages; no kind if another module defines them. */
 export type Handler = { kind?: string; call: Node; function: Node };
 
+/** Globals of Deno and Node.js that the sandbox of Workflow code does not have. */
+export const hostApis: string[] =
+  `AbortSignal Blob BroadcastChannel Buffer CompressionStream CustomEvent DOMException
+  DecompressionStream Deno Event EventSource EventTarget File FileReader FormData
+  Headers MessageChannel ReadableStream Request Response TransformStream URLPattern
+  WebSocket Worker WritableStream alert atob btoa caches clearInterval confirm crypto
+  fetch localStorage navigator performance process prompt queueMicrotask
+  sessionStorage setImmediate setInterval structuredClone`.split(/\s+/);
+
 /** What the SDK exports for Activities and Clients, too. */
 const anywhere = /^(?:define|is)|(?:Failure|Error|Type|Policy|Converter)$/;
 const scopes = /^(?:Program|Block|For|Switch|Static|TSModuleB)/;
 const test = /(?:^|[\\/])test[._-]|[._-](?:test|spec)\.\w+$/;
+/** Files that hold Activities, or may. */
+const others = /activit(?:y|ies)[^\\/]*(?:[\\/][^\\/]*)?$/;
 const starting =
   /^(?:condition|continueAsNew|executeChild|scheduleActivity|sleep|startChild)$/;
 
 /** Returns the nodes around a node, from the inside out. */
 export function ancestors({ parent }: Node): Node[] {
-  return parent ? [parent, ...ancestors(parent)] : [];
+  const nodes = [];
+  for (; parent; { parent } = parent) nodes.push(parent);
+  return nodes;
 }
 
 function isFunction(node: Node | undefined): boolean {
@@ -57,13 +70,6 @@ export function packageOf(node: Node | undefined): string | undefined {
   return name && name + path;
 }
 
-/** Whether a path, or the specifier of a path, is of a module of Activities. */
-export function isActivities(path: string): boolean {
-  const [folder, file] = path.split(/[\\/]/).slice(-2);
-  return /^(?:[.#/]|@\/|\w:)/.test(path) &&
-    [folder, file].some((name) => /^activit(?:y|ies)(?![^._-])/.test(name));
-}
-
 /** Whether an import or export of another module is one of values. */
 function isOfValues(node: Node): boolean {
   const isType = ({ importKind, exportKind }: Node) =>
@@ -75,14 +81,16 @@ function isOfValues(node: Node): boolean {
 /** Returns the node that declares a name. */
 function declarationOf(name: Node): Node | undefined {
   let inner = name;
-  for (const up of ancestors(name)) {
+  for (let up = name.parent; up; up = up.parent) {
     const isPart = up.right !== inner &&
         /Pattern$|^(?:RestElement|TSParameterProperty)$/.test(up.type) ||
       up.parent?.type === "ObjectPattern" && up.value === inner;
     if (!isPart) {
       const { id, param, local, params = [], type } = up;
       const isDeclared = [id, param, local, ...params].includes(inner);
-      return isDeclared && !/^(?:Export|TSEnumM)/.test(type) ? up : undefined;
+      return isDeclared && !/^(?:Export|TS(?!EnumD|ImportE|Module))/.test(type)
+        ? up
+        : undefined;
     }
     inner = up;
   }
@@ -135,15 +143,13 @@ export class WorkflowCode {
     return Object.values(this.#scopes.get(this.all("Program")[0]) ?? {});
   }
 
-  #resolve(node: Node | undefined): Declaration | undefined {
+  /** Returns what an identifier stands for; undefined for a global. */
+  resolve(node: Node | undefined): Declaration | undefined {
     if (node?.type !== "Identifier") return;
-    return ancestors(node).map((up) => this.#scopes.get(up)?.[node.name])
-      .find((declaration) => declaration);
-  }
-
-  /** Returns the node that declares a name; undefined for a global. */
-  declaration(name: Node | undefined): Node | undefined {
-    return this.#resolve(name)?.by;
+    for (let { parent } = node; parent; { parent } = parent) {
+      const declaration = this.#scopes.get(parent)?.[node.name];
+      if (declaration) return declaration;
+    }
   }
 
   /** Where the value of a name is used, by its declaration. */
@@ -151,18 +157,21 @@ export class WorkflowCode {
     return this.#uses ??= Map.groupBy(
       this.all("Identifier")
         .filter((node) => !declarationOf(node) && isValue(node)),
-      (node) => this.#resolve(node),
+      (node) => this.resolve(node),
     );
   }
 
   /** The imports and exports of other modules, but for types, which Deno removes. */
   get dependencies(): Node[] {
     const used = [...this.uses.keys()].map((one) => one?.by.parent);
-    return Object.values(this.#nodes).flat().filter((node) =>
-      typeof node.source?.value === "string" && isOfValues(node) &&
-      (node.type !== "ImportDeclaration" || !node.specifiers[0] ||
-        used.includes(node))
-    );
+    return Object.keys(this.#nodes).filter((type) =>
+      /^(?:Im|Ex)port/.test(type)
+    )
+      .flatMap((type) => this.all(type)).filter((node) =>
+        typeof node.source?.value === "string" && isOfValues(node) &&
+        (node.type !== "ImportDeclaration" || !node.specifiers[0] ||
+          used.includes(node))
+      );
   }
 
   /**
@@ -177,7 +186,7 @@ export class WorkflowCode {
       .map((one): string => one!.by.imported?.name ?? "*");
     // A program that is its own Workflow code, too, asks where it runs.
     if (names.includes("inWorkflowContext")) return false;
-    const isOther = isActivities(filename) ||
+    const isOther = others.test(filename) ||
       ["activity", "client", "worker"].some((name) => packages.includes(name));
     return names.some((name) => !isOther || !anywhere.test(name));
   }
@@ -186,9 +195,9 @@ export class WorkflowCode {
   sdkFunction(call: Node | undefined): string | undefined {
     if (call?.type !== "CallExpression") return;
     const { object, property } = call.callee;
-    const from = this.declaration(object ?? call.callee);
-    if (packageOf(from?.parent) !== "workflow") return;
-    return object ? property.name : from!.imported?.name;
+    const { by } = this.resolve(object ?? call.callee) ?? {};
+    if (packageOf(by?.parent) !== "workflow") return;
+    return object ? property.name : by!.imported?.name;
   }
 
   /** Returns all calls of functions of the SDK. */
@@ -202,10 +211,10 @@ export class WorkflowCode {
     const own = this.sdkFunction(call);
     if (own) return starting.test(own) ? own : undefined;
     const { object, property, name } = call.callee;
-    const declaration = this.declaration(object ?? call.callee);
-    const origin = this.sdkFunction(unwrap(declaration?.init ?? object)) ?? "";
+    const { by } = this.resolve(object ?? call.callee) ?? {};
+    const origin = this.sdkFunction(unwrap(by?.init ?? object)) ?? "";
     const isStarted = /^proxy(?:Local)?Activities$/.test(origin)
-      ? !object === (declaration?.id.type === "ObjectPattern")
+      ? !object === (by?.id.type === "ObjectPattern")
       : /^startChild$|^getExternalW/.test(origin) &&
         property?.name === "signal";
     return isStarted ? property?.name ?? name : undefined;
@@ -214,11 +223,11 @@ export class WorkflowCode {
   /** The handlers that the module sets. */
   get handlers(): Handler[] {
     const find = (node: Node | undefined) =>
-      [node, this.declaration(node), this.declaration(node)?.init]
+      [node, this.resolve(node)?.by, this.resolve(node)?.by.init]
         .filter(isFunction) as Node[];
     return this.calls(/^setHandler$/).flatMap((call): Handler[] => {
       const [definition, handler, options] = call.arguments;
-      const init = this.declaration(definition)?.init ?? definition;
+      const init = this.resolve(definition)?.by.init ?? definition;
       const kind = this.sdkFunction(unwrap(init))?.match(/^define(.+)/)?.[1];
       const validator = options?.properties
         ?.find(({ key }: Node) => key?.name === "validator")?.value;
@@ -242,8 +251,9 @@ export class WorkflowCode {
       const handler = this.handlers.find((one) => one.function === up);
       if (handler) return !/^(?:Signal|Update)$/.test(handler.kind ?? "");
       if (up.parent.arguments) continue;
-      const uses = this.uses.get(this.#resolve(up.id ?? up.parent.id)) ?? [];
-      return !seen.includes(up) && uses.length > 0 &&
+      const name = this.resolve(up.id ?? up.parent.id);
+      const uses = name && !seen.includes(up) && this.uses.get(name);
+      return !!uses &&
         uses.every((use) => this.isContained(use, [...seen, up]));
     }
     return false;
