@@ -23,6 +23,7 @@ const changing =
 /** The specifier of a module of Activities. */
 const activities =
   /^(?:[.#/]|@\/).*[/._-]activities(?:\/(?:index|mod))?(?:\.\w+)?$/;
+const test = /(?:^|[\\/])test[._-]|[._-](?:test|spec)\.\w+$/;
 const retried = "fails the Workflow Task, which Temporal retries";
 
 function noHostApi(code: WorkflowCode, report: Report) {
@@ -190,24 +191,26 @@ const rules: Record<string, [check: typeof noHostApi, hint: string]> = {
   ],
 };
 
-/** What is known of the modules that import the SDK, for all rules. */
-const modules = new WeakMap<Node, WorkflowCode>();
+/** What is known of modules, for all rules; nothing of those without the SDK. */
+const modules = new WeakMap<Node, WorkflowCode | undefined>();
 
 /** Makes a rule for Workflow code. It checks a module when all nodes are known. */
 function toRule([check, hint]: typeof rules[string]): Deno.lint.Rule {
   return {
     create(context) {
       const ast = context.sourceCode.ast as Deno.lint.Node as Node;
-      if (!ast.body.some((node: Node) => packageOf(node) === "workflow")) {
-        return {};
+      const isFirst = !modules.has(ast);
+      if (isFirst) {
+        const isMeant = !test.test(context.filename) &&
+          ast.body.some((node: Node) => packageOf(node) === "workflow");
+        modules.set(ast, isMeant ? new WorkflowCode() : undefined);
       }
-      const known = modules.get(ast);
-      const code = known ?? new WorkflowCode();
-      modules.set(ast, code);
+      const code = modules.get(ast);
+      if (!code) return {};
       const report: Report = ({ range }, message, fix) =>
         context.report({ range, message, hint, ...fix && { fix: () => fix } });
       return {
-        ...!known && { "*": (node: Node) => code.add(node) },
+        ...isFirst && { "*": (node: Node) => code.add(node) },
         "Program:exit": () => {
           if (code.isMeant(context.filename)) check(code, report);
         },

@@ -30,7 +30,6 @@ export const hostApis: string[] =
 /** What the SDK exports for Activities and Clients, too. */
 const anywhere = /^(?:define|is)|(?:Failure|Error|Type|Policy|Converter)$/;
 const scopes = /^(?:Program|Block|For|Switch|Static|TSModuleB)/;
-const test = /(?:^|[\\/])test[._-]|[._-](?:test|spec)\.\w+$/;
 /** Files that hold Activities, or may. */
 const others = /activit(?:y|ies)[^\\/]*(?:[\\/][^\\/]*)?$/;
 const starting =
@@ -180,7 +179,7 @@ export class WorkflowCode {
    */
   isMeant(filename: string): boolean {
     const packages = this.dependencies.map(packageOf);
-    if (packages.includes("testing") || test.test(filename)) return false;
+    if (packages.includes("testing")) return false;
     const names = [...this.uses.keys()]
       .filter((one) => packageOf(one?.by.parent) === "workflow")
       .map((one): string => one!.by.imported?.name ?? "*");
