@@ -1,7 +1,8 @@
 /** What `deno lint` prints of the examples in `docs/lint.md` and `docs/mistakes.md`. */
 
 import { assertEquals } from "@std/assert";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import config from "../../deno.json" with { type: "json" };
 import plugin from "../../packages/plugin/lint/mod.ts";
 import { readProjectFile, root, temporaryFolder } from "./_programs.ts";
@@ -38,15 +39,17 @@ async function readExamples(path: string) {
 /** Returns what `deno lint` prints of each module, with paths in the folder. */
 async function lint(modules: string[]): Promise<string[]> {
   await using folder = await temporaryFolder();
-  const plugins = config.lint.plugins.map((path) => join(root, path));
+  const plugins = config.lint.plugins
+    .map((path) => pathToFileURL(join(root, path)).href);
   await Deno.writeTextFile(
     join(folder.path, "deno.json"),
     JSON.stringify({ lint: { ...config.lint, plugins } }),
   );
-  const paths = modules.map((_, index) => join(folder.path, `${index}`));
+  const paths = modules
+    .map((_, index) => join(folder.path, `${index}`, "workflows.ts"));
   for (const [index, path] of paths.entries()) {
-    await Deno.mkdir(path);
-    await Deno.writeTextFile(join(path, "workflows.ts"), modules[index]);
+    await Deno.mkdir(dirname(path));
+    await Deno.writeTextFile(path, modules[index]);
   }
   const { stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["lint"],
@@ -56,8 +59,8 @@ async function lint(modules: string[]): Promise<string[]> {
   }).output();
   const blocks = new TextDecoder().decode(stderr).split(/\n\n+(?=error|Found)/);
   return paths.map((path) =>
-    blocks.filter((text) => text.includes(`${path}/`)).join("\n")
-      .replaceAll(`${path}/`, "")
+    blocks.filter((text) => text.includes(path)).join("\n")
+      .replaceAll(path, "workflows.ts")
   );
 }
 
