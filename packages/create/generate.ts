@@ -45,7 +45,9 @@ export async function generate(): Promise<string> {
   const config = {
     tasks: pick(given.tasks, tasks),
     imports: Object.fromEntries(imports),
-    ...pick(given, ["nodeModulesDir", "allowScripts", "lint", "test"]),
+    ...pick(given, ["nodeModulesDir", "allowScripts", "test"]),
+    // A project names the plugin by its package.
+    lint: { rules: given.lint.rules },
     permissions: pick(given.permissions, sets),
   };
   return `/**
@@ -62,6 +64,7 @@ export const files: Record<string, string> = ${JSON.stringify(files, null, 2)};
 /** What \`deno.json\` of a project has of the tutorial's. */
 export const config: {
   imports: Record<string, string>;
+  lint: Record<string, unknown>;
   permissions: Record<string, Record<string, unknown>>;
   tasks: Record<string, { description: string; command: string }>;
 } & Record<string, unknown> = ${JSON.stringify(config, null, 2)};

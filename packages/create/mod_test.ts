@@ -94,6 +94,10 @@ Deno.test("deno.json names the versions of a registry, and links to a checkout",
     rest.imports["@temporal-on-deno/plugin"],
     "jsr:@temporal-on-deno/plugin@1.2.3",
   );
+  assertEquals(
+    rest.lint.plugins,
+    ["jsr:@temporal-on-deno/plugin@1.2.3/lint"],
+  );
 });
 
 Deno.test("deno.json says what each permission set is for", () => {

@@ -33,7 +33,7 @@ const comments = {
 export function projectFiles(
   { version, links }: Source,
 ): Record<string, string> {
-  const { tasks, imports, permissions, ...rest } = config;
+  const { tasks, imports, lint, permissions, ...rest } = config;
   const { activities, worker, ...sets } = permissions;
   const packages = ["cli", "plugin"].map((name) => [
     `@temporal-on-deno/${name}`,
@@ -53,6 +53,11 @@ export function projectFiles(
     imports: Object.fromEntries([...packages, ...Object.entries(imports)]),
     ...links && { links },
     ...rest,
+    // Deno does not look up the names of plugins in the import map.
+    lint: {
+      plugins: [`jsr:@temporal-on-deno/plugin@${version}/lint`],
+      ...lint,
+    },
     // Formatted, it would be twice as long.
     fmt: { exclude: ["deno.json"] },
     "// permissions": comments,

@@ -23,6 +23,7 @@ export const files: Record<string, string> = {
 /** What `deno.json` of a project has of the tutorial's. */
 export const config: {
   imports: Record<string, string>;
+  lint: Record<string, unknown>;
   permissions: Record<string, Record<string, unknown>>;
   tasks: Record<string, { description: string; command: string }>;
 } & Record<string, unknown> = {
@@ -74,18 +75,18 @@ export const config: {
       "npm:protobufjs"
     ]
   },
+  "test": {
+    "include": [
+      "tests/*_test.ts"
+    ],
+    "permissions": "test"
+  },
   "lint": {
     "rules": {
       "exclude": [
         "require-await"
       ]
     }
-  },
-  "test": {
-    "include": [
-      "tests/*_test.ts"
-    ],
-    "permissions": "test"
   },
   "permissions": {
     "activities": {},
