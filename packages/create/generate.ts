@@ -25,7 +25,16 @@ const tutorial = [
 ];
 
 /** The tasks of the root that a project has. */
-const tasks = ["demo", "test", "server", "worker", "start", "dev", "bundle"];
+const tasks = [
+  "demo",
+  "test",
+  "server",
+  "temporal",
+  "worker",
+  "start",
+  "dev",
+  "bundle",
+];
 
 /** The permission sets of the root that a project has, or makes others of. */
 const sets = ["activities", "worker", "production", "start", "test", "dev"];
