@@ -92,10 +92,7 @@ async function serverAt(address: string | undefined, signal: AbortSignal) {
   return `a server answers at ${address}`;
 }
 
-/**
- * Waits for a change of code, and says what has changed. Packages are then
- * installed, whoever has changed `deno.json`.
- */
+/** Waits until code or packages have changed, and says what has changed. */
 async function nextChange(signal: AbortSignal): Promise<string> {
   const folders = Array.from(Deno.readDirSync(root))
     .filter(({ isDirectory, name }) =>
@@ -120,10 +117,10 @@ async function nextChange(signal: AbortSignal): Promise<string> {
     const batch = Array.from(files);
     files.clear();
     changed = Promise.withResolvers();
-    const isInstalled = batch.some((file) => configuration.includes(file)) &&
+    const hasNewPackages = batch.some((file) => configuration.includes(file)) &&
       await install(signal) && describePackages() !== packages;
     const file = batch.find((file) => !configuration.includes(file)) ??
-      (isInstalled ? batch[0] : undefined);
+      (hasNewPackages ? batch[0] : undefined);
     if (file) return `"${file}" has changed`;
   }
 }
@@ -142,6 +139,7 @@ async function install(signal: AbortSignal): Promise<boolean> {
     return false;
   }
 }
+
 /** Returns what differs once other packages are installed. */
 function describePackages(): string {
   return configuration.map((name) => {
@@ -155,6 +153,7 @@ function describePackages(): string {
   }).join("\0");
 }
 
+/** Calls a function for each change that concerns the Worker. */
 async function forEachChange(
   watcher: Deno.FsWatcher,
   onChange: (path: string) => void,

@@ -91,6 +91,8 @@ function startReader(folder: string): Reader | undefined {
         ],
         // In a flag, a comma in the path would begin the path of another folder.
         cwd: folder,
+        // Ctrl-C is for this process alone, which closes its stdin.
+        detached: true,
         stdin: "piped",
         stdout: "piped",
       }).spawn(),
