@@ -5,8 +5,8 @@
  * @module
  */
 
-import { NativeConnection, Worker } from "@temporalio/worker";
 import { type Settings, workerMain } from "@temporal-on-deno/cli/worker";
+import { NativeConnection, Worker } from "@temporalio/worker";
 import { DenoPlugin } from "@temporal-on-deno/plugin";
 import config from "./deno.json" with { type: "json" };
 

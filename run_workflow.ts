@@ -5,12 +5,12 @@
  * @module
  */
 
-import { Client, Connection } from "@temporalio/client";
 import {
   clientMain,
   printable,
   type Settings,
 } from "@temporal-on-deno/cli/client";
+import { Client, Connection } from "@temporalio/client";
 import { SayHello } from "./workflows.ts";
 
 /** Executes `SayHello` under a Workflow Id and returns its result. */

@@ -1,5 +1,5 @@
-import { NativeConnection, Worker } from "@temporalio/worker";
 import { type Settings, workerMain } from "@temporal-on-deno/cli/worker";
+import { NativeConnection, Worker } from "@temporalio/worker";
 import { DenoPlugin } from "@temporal-on-deno/plugin";
 
 const taskQueue = "order-task-queue";

@@ -1,5 +1,5 @@
-import { Client, Connection } from "@temporalio/client";
 import { clientMain, printable } from "@temporal-on-deno/cli/client";
+import { Client, Connection } from "@temporalio/client";
 import { getStatus, pay, ProcessOrder } from "./workflows.ts";
 
 const options = {

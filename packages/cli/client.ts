@@ -4,6 +4,7 @@
  * @module
  */
 
+import "./revoke_run.ts";
 import type { Arguments, Options } from "./arguments.ts";
 import { ClientReporter } from "./client_reporter.ts";
 import { connectError, probeServer } from "./connect.ts";
@@ -33,7 +34,8 @@ export async function clientMain<O extends Options>(
   const all = { ...options, ...settingsOptions(taskQueue) };
   await runProgram(command, all, async (args) => {
     const signal = interruption();
-    const settings = loadSettings({ "task-queue": taskQueue, ...args });
+    const loading = loadSettings({ "task-queue": taskQueue, ...args });
+    const settings = await abortable(loading, signal);
     const option = settings.taskQueue === taskQueue
       ? ""
       : ` --task-queue '${settings.taskQueue}'`;

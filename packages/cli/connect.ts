@@ -42,6 +42,12 @@ export function connectError(error: unknown, address: string): UserError {
   );
 }
 
+/** Returns the address at which nothing listens, if that is what a program printed. */
+export function refusedAddress(output: string): string | undefined {
+  return /^Cannot connect to a Temporal Service at "([^"]+)": .*connection refused/im
+    .exec(output)?.[1];
+}
+
 /** The SDK passes on what its core and gRPC print: the reason is deep in it. */
 function reason(error: Error & { details?: string }): string {
   const { details, message } = error.cause instanceof Error

@@ -23,7 +23,7 @@ const options = {
 
 await runProgram("deno task demo", options, async ({ example, keep }) => {
   const signal = interruption();
-  const settings = loadSettings({ "task-queue": "" });
+  const settings = await loadSettings({ "task-queue": "" });
   await using server = await findServer(settings, signal);
   // Both load the same settings as this program.
   const args = server ? ["--address", server.address] : [];

@@ -22,8 +22,8 @@ export class Interrupted extends Error {
 }
 
 /**
- * Runs `main` and ends the program with exit code 0, 1 after a failure, 2 after
- * wrong usage, or 129, 130 or 143 after a signal.
+ * Runs `main` with the arguments of the command line, as {@linkcode runMain} does.
+ * Wrong usage ends the program with exit code 2.
  */
 export async function runProgram<O extends Options>(
   command: string,
@@ -31,10 +31,23 @@ export async function runProgram<O extends Options>(
   main: (args: Arguments<O>) => Promise<void>,
 ): Promise<never> {
   const all = { ...options, "--help": "Show this help" };
-  try {
+  return await runMain(async () => {
     const args = readArguments(Deno.args, all);
     if (args.help) console.log(describeUsage(command, all));
     else await main(args as Arguments<O>);
+  }, describeUsage(command, all));
+}
+
+/**
+ * Runs `main` and ends the program with exit code 0, 1 after a failure, or 129, 130
+ * or 143 after a signal.
+ */
+export async function runMain(
+  main: () => Promise<void>,
+  usage?: string,
+): Promise<never> {
+  try {
+    await main();
     Deno.exit(0);
   } catch (error) {
     if (error instanceof Interrupted) Deno.exit(error.exitCode);
@@ -43,7 +56,7 @@ export async function runProgram<O extends Options>(
       // Not imported sooner: most programs of dev/ never load the SDK.
       : (await import("./format_error.ts")).formatError(error);
     printError(message ?? Deno.inspect(error));
-    if (error instanceof UsageError) console.error(describeUsage(command, all));
+    if (error instanceof UsageError) console.error(usage);
     Deno.exit(error instanceof UsageError ? 2 : 1);
   }
 }

@@ -28,6 +28,8 @@ await runProgram("deno task server", options, async (args) => {
   await using server = await startDevServer({ port, signal });
   console.log(`Temporal Service at ${server.address}`);
   console.log(`Web UI at ${server.webUi}; Ctrl-C stops both`);
+  const option = args.port ? ` --address ${server.address}` : "";
+  console.log(`Temporal CLI: deno task temporal workflow list${option}`);
   await waitForInterruption(server, "Dev server", signal);
   console.log("Dev server stops; its data is deleted");
 });

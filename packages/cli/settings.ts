@@ -5,9 +5,13 @@
  * @module
  */
 
+import { closeProfile, profileFolder, readProfileFile } from "./profile.ts";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { ConnectionPlugin } from "@temporalio/client";
 import type { NativeConnectionPlugin } from "@temporalio/worker";
 import {
+  type ClientConfigProfile,
   type ClientConnectConfig,
   loadClientConfigProfile,
   toClientOptions,
@@ -62,10 +66,10 @@ export function settingsOptions(taskQueue: string) {
  *
  * @throws {UserError} naming the file or the key that is wrong
  */
-export function loadSettings(
+export async function loadSettings(
   flags: SettingsFlags & { "task-queue": string },
-): Settings {
-  const { connectionOptions, namespace } = loadProfile(flags.profile);
+): Promise<Settings> {
+  const { connectionOptions, namespace } = await loadProfile(flags.profile);
   const address = flags.address || connectionOptions.address || defaultAddress;
   return {
     connectionOptions: {
@@ -79,7 +83,7 @@ export function loadSettings(
 }
 
 /** Loads what the SDK's `loadClientConnectConfig` does, but reports each mistake. */
-function loadProfile(name?: string): ClientConnectConfig {
+async function loadProfile(name?: string): Promise<ClientConnectConfig> {
   // An empty variable counts as not set, except where it removes a header.
   const variables = Object.fromEntries(
     Object.entries(Deno.env.toObject()).filter(([name, value]) =>
@@ -88,20 +92,49 @@ function loadProfile(name?: string): ClientConnectConfig {
   );
   const file = variables.TEMPORAL_CONFIG_FILE;
   try {
-    if (file) Deno.statSync(file);
     const profile = loadClientConfigProfile({
       profile: name,
       overrideEnvVars: variables,
+      configSource: { data: await readConfiguration(file) },
     });
     if (!profile.tls?.clientCert !== !profile.tls?.clientKey) {
       throw new Error("TLS needs both a client certificate and its key");
     }
+    await readCertificates(profile);
     return toClientOptions(profile);
   } catch (error) {
     throw new UserError(
       `Cannot load settings: ${explain(error as Error, file)}`,
       { cause: error },
     );
+  } finally {
+    closeProfile();
+  }
+}
+
+/** Returns the text of the configuration file, which may be missing if not named. */
+async function readConfiguration(file?: string): Promise<string> {
+  const folder = profileFolder();
+  const path = file ?? (folder && join(folder, "temporal.toml"));
+  const none = "[profile]";
+  if (!path) return none;
+  try {
+    return await readProfileFile(path) ?? readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as { code?: string }).code !== "ENOENT") throw error;
+    if (file) throw new Deno.errors.NotFound();
+    return none;
+  }
+}
+
+/** Reads the files that the SDK may not. */
+async function readCertificates({ tls }: ClientConfigProfile) {
+  const keys = ["clientCert", "clientKey", "serverCACert"] as const;
+  for (const key of keys) {
+    const source = tls?.[key];
+    if (!source || !("path" in source)) continue;
+    const data = await readProfileFile(source.path);
+    if (data !== undefined) tls![key] = { data };
   }
 }
 
@@ -109,7 +142,7 @@ function explain(error: Error & { line?: number }, file?: string): string {
   const where = `"${file ?? "temporal.toml"}"`;
   if (error instanceof Deno.errors.NotFound) return `${where} does not exist`;
   if (error instanceof Deno.errors.NotCapable) {
-    return `${error.message}; add it to "-R" of the task in deno.json`;
+    return `${error.message}; add it to "read" of the task's permissions in deno.json`;
   }
   if (error.line) return `${where}, line ${error.line}: ${firstLine(error)}`;
   // What the SDK throws for a file without any profile.

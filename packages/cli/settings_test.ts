@@ -4,7 +4,7 @@ import {
   assertEquals,
   assertInstanceOf,
   assertMatch,
-  assertThrows,
+  assertRejects,
 } from "@std/assert";
 import { join } from "node:path";
 import {
@@ -34,7 +34,7 @@ interface Sources {
 }
 
 /** Loads settings from these sources alone. */
-function load({ flags, env, toml }: Sources) {
+async function load({ flags, env, toml }: Sources) {
   const folder = Deno.makeTempDirSync();
   const file = join(folder, "temporal.toml");
   if (toml !== undefined) Deno.writeTextFileSync(file, toml);
@@ -51,7 +51,7 @@ function load({ flags, env, toml }: Sources) {
   set({ HOME: folder, APPDATA: folder, ...env });
   if (toml !== undefined) set({ TEMPORAL_CONFIG_FILE: file });
   try {
-    return loadSettings({ "task-queue": "queue", ...flags });
+    return await loadSettings({ "task-queue": "queue", ...flags });
   } catch (error) {
     (error as Error).message = (error as Error).message.replace(file, "FILE");
     throw error;
@@ -74,54 +74,60 @@ team = "a"
 `;
 
 /** Loads settings and returns what is compared most. */
-function loadNames(sources: Sources) {
-  const { connectionOptions, namespace, taskQueue } = load(sources);
+async function loadNames(sources: Sources) {
+  const { connectionOptions, namespace, taskQueue } = await load(sources);
   return [connectionOptions.address, namespace, taskQueue];
 }
 
-Deno.test("loadSettings() has defaults", () => {
-  assertEquals(loadNames({}), ["localhost:7233", "default", "queue"]);
+Deno.test("loadSettings() has defaults", async () => {
+  assertEquals(await loadNames({}), ["localhost:7233", "default", "queue"]);
 });
 
-Deno.test("loadSettings() reads a profile from the configuration file", () => {
-  assertEquals(loadNames({ toml })[0], "default.test:1");
+Deno.test("loadSettings() reads a profile from the configuration file", async () => {
+  assertEquals((await loadNames({ toml }))[0], "default.test:1");
   const flags = { profile: "prod" };
-  const { connectionOptions, namespace } = load({ toml, flags });
+  const { connectionOptions, namespace } = await load({ toml, flags });
   const { address, apiKey, metadata, tls } = connectionOptions;
   assertEquals([address, namespace], ["prod.test:2", "prod"]);
   assertEquals([apiKey, metadata, tls], ["secret", { team: "a" }, true]);
   const env = { TEMPORAL_PROFILE: "prod" };
-  assertEquals(loadNames({ toml, env })[0], "prod.test:2");
+  assertEquals((await loadNames({ toml, env }))[0], "prod.test:2");
 });
 
-Deno.test("loadSettings() prefers the environment to the profile, and flags to both", () => {
+Deno.test("loadSettings() prefers the environment to the profile, and flags to both", async () => {
   const env = { TEMPORAL_ADDRESS: "env.test", TEMPORAL_NAMESPACE: "env" };
-  assertEquals(loadNames({ toml, env }), ["env.test:7233", "env", "queue"]);
+  assertEquals(await loadNames({ toml, env }), [
+    "env.test:7233",
+    "env",
+    "queue",
+  ]);
   const flags = { address: "flag.test:3", "task-queue": "flag" };
-  const all = loadNames({ toml, env, flags });
+  const all = await loadNames({ toml, env, flags });
   assertEquals(all, ["flag.test:3", "env", "flag"]);
 });
 
-Deno.test("loadSettings() takes an empty variable for one that is not set", () => {
+Deno.test("loadSettings() takes an empty variable for one that is not set", async () => {
   const env = { TEMPORAL_ADDRESS: "", TEMPORAL_TLS: "", TEMPORAL_PROFILE: "" };
-  assertEquals(loadNames({ env })[0], "localhost:7233");
+  assertEquals((await loadNames({ env }))[0], "localhost:7233");
 });
 
-Deno.test("loadSettings() reads gRPC metadata from the environment", () => {
+Deno.test("loadSettings() reads gRPC metadata from the environment", async () => {
   const env = { TEMPORAL_GRPC_META_MY_TEAM: "a" };
-  assertEquals(load({ env }).connectionOptions.metadata, { "my-team": "a" });
+  assertEquals((await load({ env })).connectionOptions.metadata, {
+    "my-team": "a",
+  });
 });
 
-Deno.test("loadSettings() reads certificates from files", () => {
+Deno.test("loadSettings() reads certificates from files", async () => {
   const file = Deno.makeTempFileSync();
   Deno.writeTextFileSync(file, "PEM");
-  const { tls } = load({
+  const { tls } = (await load({
     env: {
       TEMPORAL_TLS_CLIENT_CERT_PATH: file,
       TEMPORAL_TLS_CLIENT_KEY_DATA: "KEY",
       TEMPORAL_TLS_SERVER_NAME: "name.test",
     },
-  }).connectionOptions;
+  })).connectionOptions;
   Deno.removeSync(file);
   const text = JSON.stringify(
     tls,
@@ -142,8 +148,8 @@ for (
     ["[::1]:65535", "[::1]:65535"],
   ]
 ) {
-  Deno.test(`loadSettings() accepts the address ${address}`, () => {
-    assertEquals(loadNames({ flags: { address } })[0], complete);
+  Deno.test(`loadSettings() accepts the address ${address}`, async () => {
+    assertEquals((await loadNames({ flags: { address } }))[0], complete);
   });
 }
 
@@ -161,12 +167,13 @@ for (
     "x".repeat(100_000),
   ]
 ) {
-  Deno.test(`loadSettings() rejects the address ${address.slice(0, 30)}`, () => {
+  Deno.test(`loadSettings() rejects the address ${address.slice(0, 30)}`, async () => {
     const load = () => loadNames({ flags: { address } });
     const message = `Cannot use address "${
       address.slice(0, 300)
     }": write HOST:`;
-    const { length } = assertThrows(load, UserError, message).message;
+    const error = await assertRejects(load, UserError, message);
+    const { length } = error.message;
     assertEquals(length < 400, true);
   });
 }
@@ -201,14 +208,17 @@ for (
     ],
   ] as [string, Sources, string][]
 ) {
-  Deno.test(`loadSettings() rejects ${name}`, () => {
-    const { message: actual } = assertThrows(() => load(sources), UserError);
+  Deno.test(`loadSettings() rejects ${name}`, async () => {
+    const { message: actual } = await assertRejects(
+      () => load(sources),
+      UserError,
+    );
     const expected = `Cannot load settings: ${message}`;
     assertEquals(actual.slice(0, expected.length), expected);
   });
 }
 
-Deno.test(`settings of any kind load, or fail in one line (SEED=${seed})`, () => {
+Deno.test(`settings of any kind load, or fail in one line (SEED=${seed})`, async () => {
   const words = [
     "",
     "-",
@@ -251,7 +261,7 @@ Deno.test(`settings of any kind load, or fail in one line (SEED=${seed})`, () =>
       : [randomOf(["[profile.default]", text()]), ...lines].join("\n");
     try {
       const flags = readArguments(args, settingsOptions("queue"));
-      const { connectionOptions } = load({ flags, env, toml });
+      const { connectionOptions } = await load({ flags, env, toml });
       assertMatch(connectionOptions.address, /^[^:]+:\d+$|^\[[^\]]+\]:\d+$/);
     } catch (error) {
       assertInstanceOf(error, UserError, `${number}: ${error}`);

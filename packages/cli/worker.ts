@@ -4,6 +4,7 @@
  * @module
  */
 
+import { profileFolder } from "./profile.ts";
 import {
   NativeConnection,
   type NativeConnectionPlugin,
@@ -50,7 +51,7 @@ export async function workerMain(
     "--build-id ID": "Version of its code in that Worker Deployment",
   };
   await runProgram(`deno task ${task}`, options, async (args) => {
-    const settings = loadSettings({ "task-queue": taskQueue, ...args });
+    const settings = await loadSettings({ "task-queue": taskQueue, ...args });
     const deployment = readDeployment(
       args["deployment-name"] || Deno.env.get("TEMPORAL_DEPLOYMENT_NAME"),
       args["build-id"] || Deno.env.get("TEMPORAL_WORKER_BUILD_ID"),
@@ -192,15 +193,8 @@ class WorkerReporter implements NativeConnectionPlugin, WorkerPlugin {
 
 /** Revokes access to credentials, which the connection has read by now. */
 function revokeSecrets() {
-  const environment = Deno.env.toObject();
-  const { APPDATA, HOME, XDG_CONFIG_HOME } = environment;
-  const paths = [
-    APPDATA,
-    XDG_CONFIG_HOME,
-    `${HOME}/.config`,
-    `${HOME}/Library/Application Support`,
-  ].map((folder) => `${folder}/temporalio`);
-  for (const [variable, value] of Object.entries(environment)) {
+  const paths = [profileFolder()].filter((path) => path !== undefined);
+  for (const [variable, value] of Object.entries(Deno.env.toObject())) {
     if (!variable.startsWith("TEMPORAL_")) continue;
     Deno.permissions.revokeSync({ name: "env", variable });
     if (/_(FILE|PATH)$/.test(variable)) paths.push(value);

@@ -25,10 +25,19 @@ const tutorial = [
 ];
 
 /** The tasks of the root that a project has. */
-const tasks = ["demo", "test", "server", "worker", "start", "dev", "bundle"];
+const tasks = [
+  "demo",
+  "test",
+  "server",
+  "temporal",
+  "worker",
+  "start",
+  "dev",
+  "bundle",
+];
 
-/** The permission sets of the root that a project has. */
-const sets = ["activities", "worker", "start", "test", "dev"];
+/** The permission sets of the root that a project has, or makes others of. */
+const sets = ["activities", "worker", "production", "start", "test", "dev"];
 
 /** Returns the text of `template.ts`. */
 export async function generate(): Promise<string> {

@@ -34,12 +34,12 @@ export function projectFiles(
   { version, links }: Source,
 ): Record<string, string> {
   const { tasks, imports, lint, permissions, ...rest } = config;
-  const { activities, worker, ...sets } = permissions;
+  const { activities, worker, production, ...sets } = permissions;
   const packages = ["cli", "plugin"].map((name) => [
     `@temporal-on-deno/${name}`,
     `jsr:@temporal-on-deno/${name}@${version}`,
   ]);
-  const { run: _run, write: _write, ...web } = worker;
+  const { run: _run, ...web } = production;
   const ok =
     "deno install && deno fmt --check && deno lint && deno check && deno task test";
   const text = printConfig({

@@ -9,6 +9,7 @@ import { connectClient } from "../shared/client.ts";
 import { attacks } from "../../packages/plugin/activities/testdata/attacks.ts";
 import {
   changedProject,
+  output,
   type Program,
   readProjectFile,
   runTest,
@@ -120,6 +121,31 @@ Deno.test("Workflow code that escapes finds no permission worth having", async (
   const denied = Object.keys(outcomes).map((name) => [name, "NotCapable"]);
   assertEquals(denied.length, 8);
   assertEquals(outcomes, Object.fromEntries(denied));
+});
+
+Deno.test("a module that a Client loads cannot run a program", async () => {
+  const client = await readProjectFile("run_workflow.ts");
+  await Deno.writeTextFile(
+    join(project.path, "run_workflow.ts"),
+    client.replace(
+      /^(import .* "\.\/workflows.ts";)$/m,
+      '$1 import "./late.ts";',
+    ),
+  );
+  await Deno.writeTextFile(
+    join(project.path, "late.ts"),
+    `for (const program of ["deno", Deno.execPath(), "true"]) {
+      try {
+        new Deno.Command(program, { args: ["--version"] }).outputSync();
+        console.log(program, "runs");
+      } catch (error) {
+        console.log((error as Error).name);
+      }
+    }`,
+  );
+  const { stdout } = await output("start", ["--help"], { cwd: project.path });
+  const denied = "NotCapable\n".repeat(3);
+  assertEquals(stdout.slice(0, denied.length), denied);
 });
 
 /** Starts another Worker, whose Activities are given permissions in their line. */

@@ -2,10 +2,15 @@
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
+import { findPort } from "../../packages/cli/ports.ts";
+import { hasFreePorts } from "../../packages/cli/servers/dev_server.ts";
 import {
   changedProject,
+  cleanEnv,
   output,
+  Program,
   readProjectFile,
+  root,
   spawn,
   startDevServer,
 } from "./_programs.ts";
@@ -36,8 +41,8 @@ Deno.test.afterAll(async () => {
   await project[Symbol.asyncDispose]();
 });
 
-function write(file: string, text: string) {
-  return Deno.writeTextFile(join(project.path, file), text);
+function write(file: string, text: string, folder = project.path) {
+  return Deno.writeTextFile(join(folder, file), text);
 }
 
 async function greet(name: string): Promise<string> {
@@ -105,4 +110,65 @@ Deno.test("dev lets a running Activity finish on Ctrl-C", async () => {
   assertEquals((await dev.status).code, 0);
   await using _worker = spawn("worker", [], { env, cwd: project.path });
   assertEquals((await client).stdout, "Result: Goodbye, slow\n");
+});
+
+Deno.test("dev starts the Worker again when a server comes up", async () => {
+  const port = findPort(hasFreePorts);
+  const address = `localhost:${port}`;
+  await using dev = spawn("dev", ["--address", address], {
+    cwd: project.path,
+  });
+  await dev.prints(
+    `Worker ended with code 1; waiting for a change or for a server at ${address}`,
+  );
+  await using _server = await startDevServer({ port });
+  await dev.prints(`Worker restarts: a server answers at ${address}\n`);
+  await dev.prints("Worker is polling");
+});
+
+Deno.test("dev restarts the Worker once for a new package, when it is installed", async () => {
+  await using project = await changedProject({});
+  const config = JSON.parse(await readProjectFile("deno.json"));
+  const path = join(project.path, "deno.json");
+  const save = async () =>
+    await Deno.writeTextFile(path, JSON.stringify(config));
+  config.lock.frozen = false;
+  await save();
+  // A package that is installed already, so that no registry is needed.
+  const [name] = Array.from(
+    Deno.readDirSync(join(root, "node_modules/.deno")),
+    ({ name }) => name,
+  ).filter((name) => name.startsWith("nexus-rpc@"));
+  await using dev = spawn("dev", [], { env, cwd: project.path });
+  await dev.prints("Worker is polling");
+  // As "deno add" does it: first this file, then packages, then deno.lock
+  await using adding = new Program([Deno.execPath(), "add", `npm:${name}`], {
+    cwd: project.path,
+    env: cleanEnv,
+    clearEnv: true,
+  });
+  await dev.prints("Worker restarts: ");
+  await Deno.stat(join(project.path, "node_modules", "nexus-rpc"));
+  assertStringIncludes(
+    await Deno.readTextFile(join(project.path, "deno.lock")),
+    `"npm:${name}"`,
+  );
+  assertEquals((await adding.status).code, 0, adding.stderr);
+  await greet("added"); // by the next Worker
+  await write("later.ts", "", project.path);
+  await dev.prints('Worker restarts: "later.ts" has changed');
+  assertEquals(dev.stdout.match(/Worker restarts: /g)?.length, 2, dev.stdout);
+});
+
+Deno.test("dev keeps the Worker if packages cannot be installed", async () => {
+  await using project = await changedProject({});
+  await using dev = spawn("dev", [], { env, cwd: project.path });
+  await dev.prints("Worker is polling");
+  const config = JSON.parse(await readProjectFile("deno.json"));
+  config.imports["nexus-rpc"] = "npm:nexus-rpc@0.0.1";
+  await write("deno.json", JSON.stringify(config), project.path);
+  await dev.prints("Cannot install packages: ");
+  await write("later.ts", "", project.path);
+  await dev.prints('Worker restarts: "later.ts" has changed');
+  assertEquals(dev.stdout.match(/Worker restarts: /g)?.length, 1, dev.stdout);
 });

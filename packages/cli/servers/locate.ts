@@ -17,6 +17,7 @@
 import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { UsageError, UserError } from "../errors.ts";
 import { interruption, printError, runProgram } from "../program.ts";
 import sdk from "@temporalio/testing/package.json" with { type: "json" };
@@ -203,29 +204,52 @@ async function withProgress<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const { folder, megabytes, signal } = options;
-  const isTerminal = Deno.stderr.isTerminal();
-  if (!isTerminal) printError(`${what} (${megabytes} MB, once)`);
-  const overwrite = (line: string) =>
-    Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${line}`));
+  const report = Deno.stderr.isTerminal() ? overwriteLine : undefined;
+  if (!report) printError(`${what} (${megabytes} MB, once)`);
   const stalled = new AbortController();
-  let size = 0;
-  let changed = Date.now();
-  const timer = setInterval(async () => {
-    const now = await sizeOf(folder).catch(() => size);
-    if (now !== size) changed = Date.now();
-    size = now;
-    if (Date.now() - changed > 20_000) {
-      stalled.abort(new Error("no data for 20 s"));
-    }
-    const done = Math.min(Math.round(size / 1e6), megabytes);
-    if (isTerminal) overwrite(`${what}: ${done} of ${megabytes} MB`);
-  }, 200);
+  const ended = new AbortController();
+  const watching = watchSize(folder, ended.signal, {
+    onSize(size) {
+      const done = Math.min(Math.round(size / 1e6), megabytes);
+      report?.(`${what}: ${done} of ${megabytes} MB`);
+    },
+    onStall: () => stalled.abort(new Error("no data for 20 s")),
+  });
   try {
     return await work(AbortSignal.any([signal, stalled.signal]));
   } finally {
-    clearInterval(timer);
-    if (isTerminal) overwrite("");
+    ended.abort();
+    // It may be measuring: nothing is to be written after the end.
+    await watching;
+    report?.("");
   }
+}
+
+/** Measures a folder that grows, until the signal. */
+async function watchSize(
+  folder: string,
+  signal: AbortSignal,
+  { onSize, onStall }: { onSize(size: number): void; onStall(): void },
+) {
+  let size = 0;
+  let changed = Date.now();
+  while (!signal.aborted) {
+    const now = await sizeOf(folder).catch(() => size);
+    if (signal.aborted) return;
+    if (now !== size) changed = Date.now();
+    size = now;
+    onSize(size);
+    if (Date.now() - changed > 20_000) onStall();
+    await delay(200, undefined, { signal }).catch(() => {});
+  }
+}
+
+/** Writes a line of a terminal again, as much as fits in it. */
+function overwriteLine(text: string) {
+  const { columns } = Deno.consoleSize();
+  // A terminal whose size is not known has 0 columns.
+  const line = columns > 0 ? text.slice(0, columns - 1) : text;
+  Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${line}`));
 }
 
 async function sizeOf(folder: string): Promise<number> {
