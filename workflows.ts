@@ -12,7 +12,7 @@ const { say_hello } = proxyActivities<typeof activities>({
   startToCloseTimeout: "5 seconds",
 });
 
-/** Greets someone by way of the Activity `say_hello`. */
+/** Greets someone with the Activity `say_hello`. */
 export async function SayHello(name: string): Promise<string> {
   return await say_hello(name);
 }

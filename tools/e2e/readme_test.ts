@@ -6,12 +6,15 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "node:path";
 import config from "../../deno.json" with { type: "json" };
-import { locateServer, sdkVersion } from "../../packages/cli/servers/locate.ts";
+import { sdkVersion } from "../../packages/cli/servers/locate.ts";
 import {
   changedProject,
+  cleanEnv,
   output,
+  Program,
   readProjectFile,
   root,
+  runTest,
   spawn,
   startDevServer,
   startWorker,
@@ -39,64 +42,153 @@ function findAll(pattern: RegExp, searched = pages) {
   return matches;
 }
 
+/** The block of code after a sentence of the README that names a file. */
+function findBlocks(sentence: RegExp, language: string) {
+  const block = new RegExp(
+    `${sentence.source}[^\`]*:\\n\\n\`\`\`${language}\\n([^]*?)\`\`\``,
+    "g",
+  );
+  return findAll(block, [readme])
+    .map(({ groups: [file, code] }) => ({ file, code }));
+}
+
 /** Removes the doc comment of the module. */
 function withoutModuleComment(code: string): string {
   return code.replace(/^\/\*\*[^]*?@module\n \*\/\n+/, "");
 }
 
-/** A block of TypeScript, and the sentence that names its file. */
-const block = /^(Create the file|In) `(\S+)`.*:\n\n```ts\n([^]*?)```/gm;
-
-Deno.test("the README shows each file of the tutorial as a whole", async () => {
-  const blocks = findAll(block, [readme])
-    .filter(({ groups: [verb] }) => verb.startsWith("Create"));
-  for (const { groups: [, file, code] } of blocks) {
+Deno.test("the README shows the Workflow and the Activity as a whole", async () => {
+  const blocks = findBlocks(/The file `(\S+)`/, "ts");
+  for (const { file, code } of blocks) {
     assertEquals(code, withoutModuleComment(await readProjectFile(file)));
   }
-  assertEquals(blocks.map(({ groups: [, file] }) => file), [
+  assertEquals(blocks.map(({ file }) => file), [
     "workflows.ts",
     "activities.ts",
-    "tests/run_workflow_test.ts",
-    "run_worker.ts",
-    "run_workflow.ts",
   ]);
 });
 
-Deno.test("each block of TypeScript names its file", () => {
-  const all = findAll(/^```ts$/gm);
-  assertEquals(findAll(block).length, all.length);
-});
-
-Deno.test("the README shows the permissions of Activities as they are", async () => {
-  const [{ groups: [line] }] = findAll(/```json\n(.+)\n```/g, [readme]);
-  assertStringIncludes(await readProjectFile("deno.json"), line);
-});
-
-Deno.test("the solution of the exercise passes its test", async () => {
-  const changes: Record<string, string> = {};
-  for (const { groups: [verb, file, code] } of findAll(block, [readme])) {
-    if (verb !== "In") continue;
-    let text = await readProjectFile(file);
-    const declared = [
-      /^import .+ "..\/workflows.ts";$/m,
-      /^const \{[^]*?^\}\);$/m,
-    ];
-    for (const declaration of declared) {
-      if (declaration.test(code)) text = text.replace(declaration, "");
-    }
-    changes[file] = `${text}\n${code}`;
+Deno.test("the README shows parts of the Client and the tests as they are", async () => {
+  const withoutSpace = (code: string) => code.replaceAll(/\s+/g, "");
+  const test = "tests/run_workflow_test.ts";
+  const blocks = [
+    ...findBlocks(/From\s`(\S+)`/, "ts"),
+    { file: test, code: readme.text.match(/^activities: \{[^]*?^\},$/m)![0] },
+  ];
+  for (const { file, code } of blocks) {
+    assertStringIncludes(
+      withoutSpace(await readProjectFile(file)),
+      withoutSpace(code),
+    );
   }
-  assertEquals(Object.keys(changes).length, 3);
-  await using project = await changedProject(changes);
-  const { stdout, stderr } = await output(
-    "test",
-    ["tests/run_workflow_test.ts"],
-    {
-      cwd: project.path,
-      env: { TEMPORAL_TEST_SERVER: await locateServer("test-server") },
-    },
+  assertEquals(blocks.map(({ file }) => file), ["run_workflow.ts", test, test]);
+});
+
+Deno.test("the README's first Worker is one", async () => {
+  const [, code] = readme.text.match(/^```ts\n([^]*?)```/m)!;
+  const imports =
+    `import { NativeConnection, Worker } from "@temporalio/worker";
+    import { DenoPlugin } from "@temporal-on-deno/plugin";
+    const connection = await NativeConnection.connect({ address: Deno.args[0] });
+    ${code.replace("{", "{ connection,")}`;
+  await using project = await changedProject({ "worker.ts": imports });
+  await using server = await startDevServer();
+  await using _worker = new Program(
+    [Deno.execPath(), "run", "--check", "-A", "worker.ts", server.address],
+    { cwd: project.path, env: cleanEnv, clearEnv: true },
   );
-  assertStringIncludes(stdout, "ok | 3 passed", `${stdout}\n${stderr}`);
+  const env = { TEMPORAL_ADDRESS: server.address };
+  const { stdout, stderr } = await output("start", [], { env });
+  assertEquals(stdout, "Result: Hello, Temporal!\n", stderr);
+});
+
+/** Makes the README's changes of a part in a copy of the project. */
+async function followPart(heading: string, cwd: string) {
+  const part = readme.text.split(/^### /m)
+    .find((part) => part.startsWith(heading))!;
+  const blocks = part.matchAll(
+    /(?:In|Allow it in|Create)\s`(\S+)`[^`]*:\n\n```(ts|diff)\n([^]*?)```/g,
+  );
+  for (const [, file, language, code] of blocks) {
+    const path = join(cwd, file);
+    const text = language === "ts"
+      ? code
+      : applyDiff(await Deno.readTextFile(path), code);
+    await Deno.writeTextFile(path, text);
+  }
+}
+
+/** Replaces the lines of a diff that has no line numbers. */
+function applyDiff(text: string, diff: string): string {
+  const side = (sign: string) =>
+    diff.split("\n").filter((line) => line[0] === " " || line[0] === sign)
+      .map((line) => line.slice(1)).join("\n");
+  assertStringIncludes(text, side("-"));
+  return text.replace(side("-"), () => side("+"));
+}
+
+Deno.test('the part "Make it yours" works, change by change', async () => {
+  await using project = await changedProject({});
+  const cwd = project.path;
+  const test = "tests/run_workflow_test.ts";
+
+  await followPart("Rename the Workflow", cwd);
+  await using check = new Program(
+    [Deno.execPath(), "check", "run_workflow.ts", test],
+    { cwd, env: cleanEnv, clearEnv: true },
+  );
+  assertEquals((await check.status).code, 1);
+  for (const file of ["run_workflow.ts", test]) {
+    assertStringIncludes(check.stderr, file);
+    const text = await Deno.readTextFile(join(cwd, file));
+    await Deno.writeTextFile(
+      join(cwd, file),
+      text.replaceAll(/(?<!")\bSayHello\b/g, "Greet"),
+    );
+  }
+  assertStringIncludes(await runTest(test, cwd), "ok | 2 passed");
+
+  await followPart("Wait for an answer", cwd);
+  const passed = await runTest("tests/invite_test.ts", cwd);
+  assertStringIncludes(passed, "ok | 2 passed");
+
+  await using server = await startDevServer();
+  const env = { TEMPORAL_ADDRESS: server.address };
+  {
+    await using _worker = await startWorker([], { env, cwd });
+    const commands = Array.from(
+      readme.text.replaceAll("\\\n", "").matchAll(/^deno task temporal (.+)/gm),
+      ([, line]) => line.split(/ +/).map((word) => word.replaceAll("'", "")),
+    );
+    assertEquals(commands.length, 4);
+    let printed = "";
+    for (const command of commands) {
+      const { code, stdout, stderr } = await output("temporal", command, {
+        env,
+      });
+      assertEquals(code, 0, stderr);
+      printed = stdout;
+    }
+    assertStringIncludes(printed, '"Hello, Ada!"');
+  }
+
+  const config = await Deno.readTextFile(join(cwd, "deno.json"));
+  await followPart("Give an Activity a permission", cwd);
+  const allowed = await Deno.readTextFile(join(cwd, "deno.json"));
+  await Deno.writeTextFile(join(cwd, "deno.json"), config);
+  await Deno.writeTextFile(join(cwd, "greeting.txt"), "Hello\n");
+  await using client = spawn("start", [], { env, cwd });
+  {
+    await using _worker = await startWorker([], { env, cwd });
+    await client.prints(
+      'Activity "say_hello" failed and is being retried: NotCapable',
+    );
+  }
+  await Deno.writeTextFile(join(cwd, "deno.json"), allowed);
+  await using _worker = await startWorker([], { env, cwd });
+  await client.status;
+  assertEquals(client.stdout, "Result: Hello, Temporal!\n");
+  assertStringIncludes(await runTest(test, cwd), "ok | 2 passed");
 });
 
 Deno.test('the part "Break it" prints what it says', async () => {
@@ -105,12 +197,13 @@ Deno.test('the part "Break it" prints what it says', async () => {
     part.matchAll(/```text\n\s*(.+)\n/g),
     ([, line]) => line,
   );
-  const [, change] = part.match(/```js\n\s*(.+)\n/)!;
+  const [, change] = part.match(/`(throw .+)`/)!;
   const activities = await readProjectFile("activities.ts");
   await using server = await startDevServer();
   const env = { TEMPORAL_ADDRESS: server.address };
   await using client = spawn("start", [], { env });
   await client.prints(noWorker);
+  await using second = spawn("start", [], { env });
   await using project = await changedProject({
     "activities.ts": activities.replace(/return .*/, change),
   });
@@ -119,8 +212,19 @@ Deno.test('the part "Break it" prints what it says', async () => {
     await client.prints(failing);
   }
   await using _worker = await startWorker([], { env });
-  assertEquals((await client.status).code, 0);
+  for (const { status } of [client, second]) {
+    assertEquals((await status).code, 0);
+  }
   assertEquals(client.stdout, "Result: Hello, Temporal!\n");
+  assertEquals(second.stdout, client.stdout);
+});
+
+Deno.test("the README has at most 450 lines, and each page of docs/ at most 150", () => {
+  for (const { path, text } of pages) {
+    const limit = path === "README.md" ? 450 : 150;
+    const lines = text.trimEnd().split("\n").length;
+    assert(lines <= limit, `${path} has ${lines} lines`);
+  }
 });
 
 Deno.test("each link within the project leads to a file and a heading", async () => {
