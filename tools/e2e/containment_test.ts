@@ -8,12 +8,15 @@ import { join } from "node:path";
 import { connectClient } from "../shared/client.ts";
 import { attacks } from "../../packages/plugin/activities/testdata/attacks.ts";
 import {
+  activityType,
   changedProject,
   type Program,
   readProjectFile,
   runTest,
   spawn,
   startDevServer,
+  taskQueue,
+  workflowType,
 } from "./_programs.ts";
 
 const activities = `
@@ -22,7 +25,7 @@ import {
   getAttacksAtLoad,
 } from "./packages/plugin/activities/testdata/attacks.ts";
 
-export async function say_hello(name: string): Promise<string> {
+export async function ${activityType}(name: string): Promise<string> {
   if (name === "listen") {
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     return listener.addr.hostname;
@@ -37,12 +40,12 @@ const workflows = `
 import { proxyActivities } from "@temporalio/workflow";
 import type * as activities from "./activities.ts";
 
-const { say_hello } = proxyActivities<typeof activities>({
+const { ${activityType} } = proxyActivities<typeof activities>({
   startToCloseTimeout: "30 seconds",
 });
 
-export async function SayHello(name: string): Promise<string> {
-  if (name !== "escape") return await say_hello(name);
+export async function ${workflowType}(name: string): Promise<string> {
+  if (name !== "escape") return await ${activityType}(name);
   const { Deno } = URL.constructor("return globalThis")();
   const attempts = {
     ffi: () => Deno.dlopen("libc.so.6", {}),
@@ -95,9 +98,9 @@ Deno.test.afterAll(async () => {
 });
 
 async function execute(name: string): Promise<string> {
-  return await workflow.execute("SayHello", {
+  return await workflow.execute(workflowType, {
     args: [name],
-    taskQueue: "hello-task-queue",
+    taskQueue,
     workflowId: crypto.randomUUID(),
   });
 }
@@ -139,7 +142,7 @@ async function spawnThatPermits(permissions: string): Promise<Program> {
 
 Deno.test("deno.json permits Activities a host in one line", async () => {
   await using _worker = await spawnThatPermits('{ "net": ["127.0.0.1"] }');
-  const result = await workflow.execute("SayHello", {
+  const result = await workflow.execute(workflowType, {
     args: ["listen"],
     taskQueue: "permissive",
     workflowId: "permissive",
@@ -187,7 +190,7 @@ Deno.test("a mock in a test can do what the permissions of the tests list, and n
         attacks as all,
       } from "../packages/plugin/activities/testdata/attacks.ts";
       import { useEnvironment } from "@temporal-on-deno/cli/testing";
-      import { executeSayHello } from "./_environment.ts";
+      import { executeWorkflow } from "./_environment.ts";
 
       useEnvironment();
 
@@ -195,8 +198,8 @@ Deno.test("a mock in a test can do what the permissions of the tests list, and n
         const names = Object.keys(all)
           .filter((name) => name !== "setuid");
         let attacks: Promise<unknown> | undefined;
-        await executeSayHello({
-          async say_hello() {
+        await executeWorkflow({
+          async ${activityType}() {
             attacks ??= Promise.all(names.map(async (name) => {
               console.log("ATTACK", JSON.stringify([name, await attack(name)]));
             }));

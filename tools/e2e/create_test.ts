@@ -12,7 +12,10 @@ import {
   type Program as RunningProgram,
   root,
   startDevServer,
+  taskQueue,
   temporaryFolder,
+  workflowId,
+  workflowType,
 } from "./_programs.ts";
 
 /** Runs `deno` to its end; returns what it printed, or throws that. */
@@ -43,7 +46,7 @@ function demoOutput(port: number): string {
   return `Temporal Service at ${address}, Web UI at http://localhost:${
     port + 1000
   }
-Worker is polling Task Queue "hello-task-queue" in Namespace "default" at ${address}; press Ctrl-C to stop it
+Worker is polling Task Queue "${taskQueue}" in Namespace "default" at ${address}; press Ctrl-C to stop it
 Result: Hello, Temporal!
 Worker is shutting down
 `;
@@ -61,9 +64,9 @@ async function checkProject(cwd: string, env: Record<string, string>) {
     stdout.slice(stdout.indexOf("Temporal Service")),
     demoOutput(port),
   );
-  assertStringIncludes(stderr, 'Started Workflow "hello-workflow": http://');
+  assertStringIncludes(stderr, `Started Workflow "${workflowId}": http://`);
   const checks = await deno(["task", "ok"], { cwd, env });
-  const test = "./tests/run_workflow_test.ts => SayHello returns the";
+  const test = `./tests/run_workflow_test.ts => ${workflowType} returns the`;
   assertStringIncludes(checks.stdout, `${test} Activity's greeting ... ok`);
   assertStringIncludes(
     checks.stdout,

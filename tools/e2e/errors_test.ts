@@ -2,7 +2,13 @@
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { changedProject, output, spawn, startDevServer } from "./_programs.ts";
+import {
+  changedProject,
+  output,
+  spawn,
+  startDevServer,
+  workflowType,
+} from "./_programs.ts";
 
 const server = await startDevServer();
 
@@ -91,7 +97,8 @@ Deno.test("worker and start report a Namespace that does not exist in one line",
 
 Deno.test("worker reports code that cannot be bundled, start code that fails", async () => {
   await using project = await changedProject({
-    "workflows.ts": "export async function SayHello() {\n  return (1;\n}\n",
+    "workflows.ts":
+      `export async function ${workflowType}() {\n  return (1;\n}\n`,
   });
   const args = ["--address", server.address];
   const cwd = project.path;
@@ -104,7 +111,7 @@ Deno.test("worker reports code that cannot be bundled, start code that fails", a
 
   await Deno.writeTextFile(
     join(project.path, "workflows.ts"),
-    "export async function SayHello() {\n  return nothing();\n}\n",
+    `export async function ${workflowType}() {\n  return nothing();\n}\n`,
   );
   await using _worker = spawn("worker", args, { cwd });
   await using client = spawn("start", args);
