@@ -6,7 +6,11 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { connectClient } from "../shared/client.ts";
-import { attacks } from "../../packages/plugin/activities/testdata/attacks.ts";
+import {
+  attacks,
+  named,
+} from "../../packages/plugin/activities/testdata/attacks.ts";
+import { run } from "../../packages/cli/processes.ts";
 import {
   activityType,
   changedProject,
@@ -16,6 +20,7 @@ import {
   spawn,
   startDevServer,
   taskQueue,
+  waitFor,
   workflowType,
 } from "./_programs.ts";
 
@@ -35,6 +40,23 @@ export async function ${activityType}(name: string): Promise<string> {
     : await attack(name);
 }`;
 
+/** The code of a function that runs outside of the sandbox. */
+const writesFrame = `
+  const { Buffer } = process.getBuiltinModule("node:buffer");
+  const { Socket } = process.getBuiltinModule("node:net");
+  const { Pipe, constants } = process.binding("pipe_wrap");
+  const pipe = new Pipe(constants.SOCKET);
+  if (pipe.open(fd) !== 0) return "cannot open";
+  const args = ["run", "-A", "data:text/javascript,for(;;);"];
+  const content = Buffer.from(JSON.stringify({ args }));
+  // A frame of kind 0, which starts a process, for the id 99
+  const head = Buffer.alloc(9);
+  head.writeUInt32BE(5 + content.length);
+  head.writeUInt32BE(99, 5);
+  globalThis.socket = new Socket({ handle: pipe, readable: false });
+  globalThis.socket.write(Buffer.concat([head, content]));
+  return "written";`;
+
 /** Leaves the sandbox in the way that Node.js and Deno have in common. */
 const workflows = `
 import { proxyActivities } from "@temporalio/workflow";
@@ -45,8 +67,9 @@ const { ${activityType} } = proxyActivities<typeof activities>({
 });
 
 export async function ${workflowType}(name: string): Promise<string> {
-  if (name !== "escape") return await ${activityType}(name);
   const { Deno } = URL.constructor("return globalThis")();
+  if (/^\\d+$/.test(name)) return writeTo(Number(name));
+  if (name !== "escape") return await ${activityType}(name);
   const attempts = {
     ffi: () => Deno.dlopen("libc.so.6", {}),
     net: () => Deno.listen({ port: 0 }),
@@ -69,7 +92,10 @@ export async function ${workflowType}(name: string): Promise<string> {
     }
   });
   return JSON.stringify(Object.fromEntries(outcomes));
-}`;
+}
+
+/** Asks the launcher, by its pipe, for a process with all permissions. */
+const writeTo = URL.constructor("fd", ${JSON.stringify(writesFrame)});`;
 
 const server = await startDevServer();
 const project = await changedProject({
@@ -123,6 +149,51 @@ Deno.test("Workflow code that escapes finds no permission worth having", async (
   const denied = Object.keys(outcomes).map((name) => [name, "NotCapable"]);
   assertEquals(denied.length, 8);
   assertEquals(outcomes, Object.fromEntries(denied));
+});
+
+/** Runs a command of the system, and returns the lines that it prints. */
+async function lines(command: string): Promise<string[]> {
+  const signal = AbortSignal.timeout(20_000);
+  return (await run(["sh", "-c", command], { signal })).trim().split("\n");
+}
+
+Deno.test({
+  name: "Workflow code that escapes can start nothing but Activity processes",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const childrenOf = (pid: number | string) =>
+      lines(`ps -o pid=,args= --ppid ${pid} | sed 's/^ *//'`);
+    const [own] = await childrenOf(worker.pid);
+    const launcher = (await childrenOf(parseInt(own)))
+      .find((line) => line.includes("launcher.ts"))!;
+    const [pipe] = await lines(`readlink /proc/${parseInt(launcher)}/fd/0`);
+    const [fd] = await lines(
+      `find /proc/${parseInt(own)}/fd -lname '${
+        pipe.replaceAll(/[[\]]/g, "?")
+      }' -printf '%f\\n'`,
+    );
+    const children = () => childrenOf(parseInt(launcher));
+    const before = await children();
+    const ended = worker.status.then(({ code }) => code + worker.stderr);
+    assertEquals(await Promise.race([execute(fd), ended]), "written");
+    await waitFor("the launcher to start an Activity process", async () => {
+      const [started = "", ...others] = (await children())
+        .filter((line) => !before.includes(line));
+      // Until it runs its own program, it has the launcher's command line.
+      return others.length === 0 && !started.includes(" -A") &&
+        started.endsWith("serve(activities)%3B");
+    }, { seconds: 20 });
+    const outcome = await execute("read /etc/passwd");
+    assertStringIncludes(outcome, "denied: Requires read access");
+  },
+});
+
+Deno.test("what Activities can do without permissions is named in docs/security.md", async () => {
+  const page = (await readProjectFile("docs/security.md")).replaceAll(
+    "\n",
+    " ",
+  );
+  for (const [words] of Object.values(named)) assertStringIncludes(page, words);
 });
 
 /** Starts another Worker, whose Activities are given permissions in their line. */
