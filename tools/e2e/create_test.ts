@@ -188,8 +188,8 @@ Deno.test("a project created from a registry runs and passes its checks", async 
 
   // The permission set "web"
   await Deno.writeTextFile(join(cwd, "serve.ts"), serveSource);
-  const flags = ["-q", "--no-prompt", "--cached-only", "-P=web"];
-  await using web = start(["run", ...flags, "serve.ts"], project);
+  const permitted = ["--no-prompt", "--cached-only", "-P=web"];
+  await using web = start(["run", "-q", ...permitted, "serve.ts"], project);
   await web.prints("Serving at ");
   const [, url] = web.stdout.match(/Serving at (\S+)/)!;
   const response = await fetch(`${url}?name=Ada`);

@@ -101,8 +101,6 @@ const cases: [string, unknown[], Options?][] = [
   ) => ["throwError", [error], once] as [string, unknown[], Options]),
   ["getValue", ["date"], { ...once, local: true }],
   ["throwError", ["TypeError"], { ...once, local: true }],
-  // More than the SDK can send
-  ["fill", [10_000_000], once],
   [
     "beatUntilCancelled",
     [],
