@@ -166,9 +166,7 @@ Deno.test("a project created from a registry runs and passes its checks", async 
     ["task", "-q", "server", "--port", `${port}`],
     project,
   );
-  await server.prints(
-    `Temporal Service at ${address}, Web UI at http://localhost:${port + 1000}`,
-  );
+  await server.prints(`Web UI at http://localhost:${port + 1000}`);
   const bundled = await deno(["task", "-q", "bundle"], project);
   assertEquals(bundled.stdout, 'Bundled Workflow code of "workflows.ts"\n');
   await using dev = start(["task", "-q", "dev"], project);
