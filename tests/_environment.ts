@@ -26,7 +26,7 @@ export async function createWorker(
 }
 
 /** Starts `SayHello` under a Workflow Id of its own. */
-export async function startSayHello(
+export async function startWorkflow(
   name: string,
   taskQueue: string,
 ): Promise<WorkflowHandle<typeof SayHello>> {
@@ -38,12 +38,12 @@ export async function startSayHello(
 }
 
 /** Executes `SayHello` for "World" on a Worker with these Activities. */
-export async function executeSayHello(
+export async function executeWorkflow(
   activities: WorkerOptions["activities"],
 ): Promise<string> {
   const worker = await createWorker(activities);
   return await worker.runUntil(async () => {
-    const handle = await startSayHello("World", worker.options.taskQueue);
+    const handle = await startWorkflow("World", worker.options.taskQueue);
     return await handle.result();
   });
 }

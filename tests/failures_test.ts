@@ -24,8 +24,8 @@ import {
 import * as activities from "../activities.ts";
 import {
   createWorker,
-  executeSayHello,
-  startSayHello,
+  executeWorkflow,
+  startWorkflow,
 } from "./_environment.ts";
 
 useEnvironment();
@@ -43,7 +43,7 @@ async function endWhileWaiting(
   };
   const worker = await createWorker({ say_hello });
   return await worker.runUntil(async () => {
-    const handle = await startSayHello("World", worker.options.taskQueue);
+    const handle = await startWorkflow("World", worker.options.taskQueue);
     await started;
     await end(handle);
     return await assertRejects(() => handle.result(), WorkflowFailedError);
@@ -58,7 +58,7 @@ Deno.test("an Activity that fails is retried until it succeeds", async () => {
     if (attempt < 3) throw new Error("not yet");
     return `Hello at last, ${name}!`;
   };
-  assertEquals(await executeSayHello({ say_hello }), "Hello at last, World!");
+  assertEquals(await executeWorkflow({ say_hello }), "Hello at last, World!");
   assertEquals(attempts, [1, 2, 3]);
 });
 
@@ -73,7 +73,7 @@ Deno.test({
       throw ApplicationFailure.create({ nextRetryDelay: "1 hour" });
     };
     const begin = Date.now();
-    assertEquals(await executeSayHello({ say_hello }), "Hello at last, World!");
+    assertEquals(await executeWorkflow({ say_hello }), "Hello at last, World!");
     const hours = times.map((time) => Math.floor((time - times[0]) / HOUR_MS));
     assertEquals(hours, [0, 1, 2, 3]);
     assertLess(Date.now() - begin, 10_000);
@@ -90,7 +90,7 @@ Deno.test("an Activity that exceeds its Start-To-Close Timeout is retried", asyn
     await environment.sleep(info.startToCloseTimeoutMs);
     return await cancelled;
   };
-  assertEquals(await executeSayHello({ say_hello }), "Hello at last, World!");
+  assertEquals(await executeWorkflow({ say_hello }), "Hello at last, World!");
   assertEquals(attempts, [[1, 5_000], [2, 5_000]]);
 });
 
@@ -104,7 +104,7 @@ Deno.test("a non-retryable failure reaches the Client with its type and cause", 
     });
   };
   const error = await assertRejects(
-    () => executeSayHello({ say_hello }),
+    () => executeWorkflow({ say_hello }),
     WorkflowFailedError,
   );
   assertInstanceOf(error.cause, ActivityFailure);
@@ -132,7 +132,7 @@ Deno.test("a waiting Workflow can be terminated", async () => {
 Deno.test("a Workflow waits for a Worker that has its Activity", async () => {
   const without = await createWorker({ say_goodbye: async () => {} });
   const { taskQueue } = without.options;
-  const handle = await startSayHello("World", taskQueue);
+  const handle = await startWorkflow("World", taskQueue);
   let message: string | null | undefined;
   await without.runUntil(async () => {
     while (!message) {

@@ -5,7 +5,7 @@ import { Client } from "@temporalio/client";
 import { Worker } from "@temporalio/worker";
 import { assertEquals } from "@std/assert";
 import { environment, useEnvironment } from "@temporal-on-deno/cli/testing";
-import { startSayHello } from "./_environment.ts";
+import { startWorkflow } from "./_environment.ts";
 
 useEnvironment();
 
@@ -46,7 +46,7 @@ Deno.test("20 concurrent Workflows each end as their input says", async () => {
   const runs = Array.from({ length: 20 }, async (_, index) => {
     const action = actions[index % actions.length];
     const name = `${action} ${index}`;
-    const { workflowId } = await startSayHello(name, taskQueue);
+    const { workflowId } = await startWorkflow(name, taskQueue);
     const handle = workflow.getHandle(workflowId);
     if (action === "cancel") await handle.cancel();
     if (action === "terminate") await handle.terminate();

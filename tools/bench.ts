@@ -19,12 +19,8 @@ import {
   startDevServer,
 } from "../packages/cli/servers/dev_server.ts";
 import { connectClient } from "./shared/client.ts";
-import { isCorrect, Load } from "./shared/load.ts";
-import {
-  ownServerOptions,
-  type Program,
-  startTask,
-} from "../packages/cli/processes.ts";
+import { isCorrect, Load, startLoadWorker } from "./shared/load.ts";
+import { ownServerOptions, type Program } from "../packages/cli/processes.ts";
 import { changedProject, root } from "./shared/project.ts";
 import { formatTable, median } from "./shared/table.ts";
 
@@ -36,9 +32,9 @@ const options = {
 
 /** An Activity that computes for some 0.1 s. */
 const computing =
-  `export async function say_hello(name: string): Promise<string> {
+  `export async function answer(question: string): Promise<string> {
   for (let i = 0; i < 2e7; i++) Math.sqrt(Math.random());
-  return \`Hello, \${name}!\`;
+  return \`Answer to \${question}\`;
 }`;
 
 /** Measures on a server of its own. */
@@ -53,11 +49,11 @@ class Bench {
     this.#signal = signal;
   }
 
-  /** Starts a Worker of the project in a folder, and waits until it polls. */
+  /** Starts a Worker in a copy of the project, and waits until it polls. */
   async #startWorker(cwd = root): Promise<Program> {
     this.#signal.throwIfAborted();
     const ownServer = ownServerOptions(this.#server.address);
-    const worker = startTask("worker", [], { cwd, ...ownServer });
+    const worker = startLoadWorker({ cwd, ...ownServer });
     await worker.prints("Worker is polling");
     return worker;
   }
@@ -120,12 +116,14 @@ class Bench {
 
   /** Workflows in a second whose Activities compute, by the number of processes. */
   async processes(runs: number): Promise<string> {
-    const runWorker = await Deno.readTextFile(join(root, "run_worker.ts"));
+    const runWorker = await Deno.readTextFile(
+      join(root, "tools/shared/run_worker.ts"),
+    );
     const rows: (string | number)[][] = [];
     for (const processes of [1, 2, 4]) {
       await using project = await changedProject({
-        "activities.ts": computing,
-        "run_worker.ts": runWorker
+        "tools/shared/activities.ts": computing,
+        "tools/shared/run_worker.ts": runWorker
           .replace("new DenoPlugin({", `$& processes: ${processes},`),
       });
       await using _worker = await this.#startWorker(project.path);

@@ -17,12 +17,16 @@ import {
   startDevServer,
 } from "../packages/cli/servers/dev_server.ts";
 import { connectClient } from "./shared/client.ts";
-import { type Execution, isCorrect, Load } from "./shared/load.ts";
+import {
+  type Execution,
+  isCorrect,
+  Load,
+  startLoadWorker,
+} from "./shared/load.ts";
 import {
   ownServerOptions,
   type Program,
   run,
-  startTask,
   waitFor,
 } from "../packages/cli/processes.ts";
 import { findPort } from "../packages/cli/ports.ts";
@@ -84,7 +88,7 @@ class Deployment implements AsyncDisposable {
   async startWorker(cwd?: string): Promise<Program> {
     const ownServer = ownServerOptions(this.#proxy.address);
     ownServer.env.LOG_LEVEL = "ERROR";
-    const worker = startTask("worker", [], { cwd, ...ownServer });
+    const worker = startLoadWorker({ cwd, ...ownServer });
     this.#stack.defer(() => worker.kill("SIGKILL"));
     await worker.prints("Worker is polling", RECOVERY_TIMEOUT_S);
     return worker;
@@ -156,16 +160,19 @@ const faults: Record<string, Fault> = {
     await deployment.signalActivities("SIGSTOP");
   },
   "Worker with Activities that fill the memory": async (deployment, random) => {
-    const runWorker = await Deno.readTextFile(join(root, "run_worker.ts"));
+    const runWorker = await Deno.readTextFile(
+      join(root, "tools/shared/run_worker.ts"),
+    );
     await using project = await changedProject({
-      "activities.ts": `import { activityInfo } from "@temporalio/activity";
-        export async function say_hello(name: string): Promise<string> {
+      "tools/shared/activities.ts":
+        `import { activityInfo } from "@temporalio/activity";
+        export async function answer(question: string): Promise<string> {
           if (activityInfo().attempt === 1) {
             for (const all: number[][] = [];;) all.push(Array(1e5).fill(1));
           }
-          return \`Hello, \${name}!\`;
+          return \`Answer to \${question}\`;
         }`,
-      "run_worker.ts": runWorker
+      "tools/shared/run_worker.ts": runWorker
         .replace("new DenoPlugin({", "$& heapLimitMB: 50,"),
     });
     await using _worker = await deployment.startWorker(project.path);
@@ -173,7 +180,8 @@ const faults: Record<string, Fault> = {
   },
   "Worker with broken Workflow code": async (deployment, random) => {
     await using project = await changedProject({
-      "workflows.ts": `export async function SayHello(): Promise<string> {
+      "tools/shared/workflows.ts":
+        `export async function ask(): Promise<string> {
         throw new TypeError("This Workflow code is broken");
       }`,
     });

@@ -1,12 +1,12 @@
 /**
- * Records the Event History of a Workflow Execution for the replay tests (the task
- * `record`).
+ * Records the Event History of a Workflow Execution that the task `start` starts, for
+ * the replay tests (the task `record`).
  *
  * @module
  */
 
 import { join } from "node:path";
-import { UserError } from "../packages/cli/errors.ts";
+import { UsageError, UserError } from "../packages/cli/errors.ts";
 import {
   abortable,
   interruption,
@@ -18,12 +18,12 @@ import { ownServerOptions, run, startTask } from "../packages/cli/processes.ts";
 import { root } from "./shared/project.ts";
 
 const options = {
-  "--workflow-id ID":
-    "Workflow Id, and the file's name (default: hello-workflow)",
+  "--workflow-id ID": "Workflow Id, and the file's name",
 };
 
 await runProgram("deno task record", options, async (args) => {
-  const workflowId = args["workflow-id"] ?? "hello-workflow";
+  const workflowId = args["workflow-id"];
+  if (!workflowId) throw new UsageError('Missing "--workflow-id ID"');
   const file = join(
     "tests",
     "histories",

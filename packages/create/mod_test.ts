@@ -190,6 +190,38 @@ test("the program reports a failure in one line", async (folder) => {
   assertStringIncludes(denied.stderr, "allow both with -R and -W");
 });
 
+test("the program completes what Ctrl-C has left of an earlier run", async (folder) => {
+  const path = join(folder, "my-app");
+  // It waits in the middle of a file.
+  const preload = `const { writeTextFileSync } = Deno;
+    Deno.writeTextFileSync = (path, text) => {
+      if (!path.endsWith("run_worker.ts")) return writeTextFileSync(path, text);
+      writeTextFileSync(path, text.slice(0, 100));
+      console.log("waiting");
+      for (;;);
+    };`;
+  const interrupted = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "-q", "--no-prompt", "-R", "-W"],
+      `--preload=data:text/javascript,${encodeURIComponent(preload)}`,
+      import.meta.resolve("./mod.ts"),
+      path,
+    ],
+    stdout: "piped",
+  }).spawn();
+  const reader = interrupted.stdout.getReader();
+  await reader.read();
+  interrupted.kill("SIGINT");
+  assertEquals((await interrupted.status).signal, "SIGINT");
+  await reader.cancel();
+  assertEquals(read(path)["run_worker.ts"].length, 100);
+  assertEquals((await run([path], ["-R", "-W"])).code, 0);
+  const files = read(path);
+  await Deno.remove(path, { recursive: true });
+  createProject(path);
+  assertEquals(read(path), files);
+});
+
 Deno.test("the program rejects a wrong command line", async () => {
   const wrong = {
     "": "Missing the name of the project's folder",

@@ -7,10 +7,10 @@
 
 import { ApplicationFailure } from "@temporalio/activity";
 
-/** Greets, unless the name says to be slow or to fail. */
-export async function say_hello(name: string): Promise<string> {
+/** Named as the project's Activity when it is copied. Greets, unless the name says to be slow or to fail. */
+export async function activity(name: string): Promise<string> {
   if (name === "slow" || name === "forever") {
-    console.log("say_hello runs");
+    console.log("Activity runs");
     const milliseconds = name === "slow" ? 1_000 : 1_000_000;
     await new Promise((resolve) => setTimeout(resolve, milliseconds));
   }

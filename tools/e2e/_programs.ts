@@ -42,6 +42,36 @@ const networkEnv = Object.fromEntries(
   ),
 );
 
+// The names are those in the project's modules: to rename them there is enough.
+
+/** The Workflow that the task `start` executes. */
+export const workflowType: string = findName(
+  "run_workflow.ts",
+  /workflow\.execute\((\w+),/,
+);
+
+/** The Activity of that Workflow. */
+export const activityType: string = findName(
+  "activities.ts",
+  /export async function (\w+)/,
+);
+
+/** The Task Queue of the tasks `worker` and `start`. */
+export const taskQueue: string = findName(
+  "run_worker.ts",
+  /taskQueue: "([^"]+)"/,
+);
+
+/** The Workflow Id of the task `start`, unless an option names another one. */
+export const workflowId: string = findName(
+  "run_workflow.ts",
+  /\["workflow-id"\] \?\? "([^"]+)"/,
+);
+
+function findName(file: string, pattern: RegExp): string {
+  return Deno.readTextFileSync(`${root}/${file}`).match(pattern)![1];
+}
+
 /** The whole environment of a program that a test starts. */
 export const cleanEnv: Record<string, string> = {
   ...networkEnv,

@@ -8,22 +8,27 @@ import { join } from "node:path";
 import { connectClient } from "../shared/client.ts";
 import { isLong, randomOf, seed } from "../shared/random.ts";
 import {
+  activityType,
   changedProject,
   readProjectFile,
   spawn,
   startDevServer,
+  workflowType,
 } from "./_programs.ts";
 
 const server = await startDevServer();
 const env = { TEMPORAL_ADDRESS: server.address };
+const activities = await readProjectFile("tools/e2e/_activities.ts");
 const project = await changedProject({
-  "activities.ts": await readProjectFile("tools/e2e/_activities.ts"),
+  "activities.ts": activities
+    .replace("function activity(", `function ${activityType}(`),
 });
 const runWorker = await readProjectFile("run_worker.ts");
 const cwd = project.path;
 /** The line that the Activity prints, in the Worker's log. */
-const printed =
-  /^\S+ INFO say_hello runs Activity "say_hello", Workflow "[^"]+"\n$/;
+const printed = new RegExp(
+  `^\\S+ INFO Activity runs Activity "${activityType}", Workflow "[^"]+"\n$`,
+);
 const { connection, workflow } = await connectClient(server.address);
 
 Deno.test.afterAll(async () => {
@@ -45,13 +50,13 @@ async function startActivity(
   const worker = stack.use(
     spawn("worker", ["--task-queue", taskQueue], { env, cwd }),
   );
-  const handle = await workflow.start("SayHello", {
+  const handle = await workflow.start(workflowType, {
     args: [name],
     taskQueue,
     workflowId,
   });
   stack.defer(() => handle.terminate().then(() => {}, () => {}));
-  await worker.prints("say_hello runs");
+  await worker.prints("Activity runs");
   return {
     worker,
     handle,
@@ -150,12 +155,13 @@ Deno.test("start reports an Activity that fails and is retried", async () => {
   const args = ["retry", "--workflow-id", "retry"];
   await using client = spawn("start", args, { env });
   await client.prints(
-    'Activity "say_hello" failed and is being retried: Error: \\u001b[31mnot yet\n',
+    `Activity "${activityType}" failed and is being retried: Error: ` +
+      "\\u001b[31mnot yet\n",
   );
 });
 
 Deno.test("start does not blame Workflow code for a Worker that was killed", async () => {
-  const handle = await workflow.start("SayHello", {
+  const handle = await workflow.start(workflowType, {
     args: ["Ada"],
     taskQueue: "lost",
     workflowId: "lost",

@@ -13,7 +13,13 @@ import {
   seed,
 } from "../shared/random.ts";
 import { connectClient } from "../shared/client.ts";
-import { startDevServer, startWorker, waitFor } from "./_programs.ts";
+import {
+  startDevServer,
+  startWorker,
+  taskQueue,
+  waitFor,
+  workflowType,
+} from "./_programs.ts";
 
 /** A Workflow to start, as gRPC sends it, and what its history must then say. */
 interface Case {
@@ -39,32 +45,31 @@ function json(value: unknown) {
   return payload("json/plain", encode(JSON.stringify(value)));
 }
 
-function sayHello(payloads: Case["payloads"], outcome: RegExp): Case {
-  return { type: "SayHello", payloads, outcome };
+function greet(payloads: Case["payloads"], outcome: RegExp): Case {
+  return { type: workflowType, payloads, outcome };
 }
 
 // The Workflow passes on to the Activity whatever it is given.
 const greeting = /^Hello, [^]*!$/;
 
 const makers: (() => Case)[] = [
-  () => sayHello([json(randomText())], greeting),
-  () => sayHello([json(randomText()), json(1)], greeting),
-  () => sayHello([], /^Hello, undefined!$/),
-  () => sayHello([json(random())], /^Hello, 0\.\d+!$/),
-  () => sayHello([json(random() < 0.5)], /^Hello, (true|false)!$/),
-  () => sayHello([json(nested(1 + randomInteger(2_000)))], /^Hello, \[object/),
-  () => sayHello([json(Array(randomInteger(50_000)).fill(0))], greeting),
-  () => sayHello([payload("binary/plain", randomBytes())], greeting),
+  () => greet([json(randomText())], greeting),
+  () => greet([json(randomText()), json(1)], greeting),
+  () => greet([], /^Hello, undefined!$/),
+  () => greet([json(random())], /^Hello, 0\.\d+!$/),
+  () => greet([json(random() < 0.5)], /^Hello, (true|false)!$/),
+  () => greet([json(nested(1 + randomInteger(2_000)))], /^Hello, \[object/),
+  () => greet([json(Array(randomInteger(50_000)).fill(0))], greeting),
+  () => greet([payload("binary/plain", randomBytes())], greeting),
+  () => greet([payload("binary/null", randomBytes())], /^Hello, undefined!$/),
+  () => greet([payload("json/plain", encode(`{"${randomText()}`))], /JSON/),
+  () => greet([payload("json/protobuf", randomBytes())], /protobuf/i),
   () =>
-    sayHello([payload("binary/null", randomBytes())], /^Hello, undefined!$/),
-  () => sayHello([payload("json/plain", encode(`{"${randomText()}`))], /JSON/),
-  () => sayHello([payload("json/protobuf", randomBytes())], /protobuf/i),
-  () =>
-    sayHello(
+    greet(
       [payload(`x/${randomInteger(9)}`, randomBytes())],
       /^Unknown encoding: x/,
     ),
-  () => sayHello([{ metadata: {} as never, data: randomBytes() }], /encoding/i),
+  () => greet([{ metadata: {} as never, data: randomBytes() }], /encoding/i),
   () => ({
     type: `Unknown ${randomText()}`,
     payloads: [],
@@ -92,7 +97,7 @@ Deno.test(`worker survives ${count} Workflows with random input (SEED=${seed})`,
         requestId: crypto.randomUUID(),
         workflowId,
         workflowType: { name: type },
-        taskQueue: { name: "hello-task-queue" },
+        taskQueue: { name: taskQueue },
         input: { payloads },
         // Only the failure of the first attempt is in the Event History: on a busy
         // machine, that must not be a timeout.
@@ -120,9 +125,9 @@ Deno.test(`worker survives ${count} Workflows with random input (SEED=${seed})`,
   };
   try {
     await Promise.all(Array.from({ length: 10 }, run));
-    const result = await workflow.execute("SayHello", {
+    const result = await workflow.execute(workflowType, {
       args: ["World"],
-      taskQueue: "hello-task-queue",
+      taskQueue,
       workflowId: "last",
     });
     assertEquals(result, "Hello, World!");

@@ -12,7 +12,7 @@ import { changedProject, root } from "./_programs.ts";
 
 const workflows = (text: string) => `
   import { ending } from "./ending.ts";
-  export async function SayHello(): Promise<string> {
+  export async function fails(): Promise<string> {
     return "${text}" + ending;
   }`;
 
@@ -23,7 +23,7 @@ const project = await changedProject({
   "replay.ts": `
     import { Worker } from "@temporalio/worker";
     import { DenoPlugin } from "@temporal-on-deno/plugin";
-    import history from "./tests/histories/hello-workflow.json" with { type: "json" };
+    import history from "./packages/plugin/testdata/histories/node/fails.json" with { type: "json" };
     const workflowsPath = import.meta.resolve("./workflows.ts");
     const plugins = [new DenoPlugin()];
     await Worker.runReplayHistory({ workflowsPath, plugins }, history)

@@ -11,7 +11,10 @@ import {
   spawn,
   startDevServer,
   startWorker,
+  taskQueue,
   temporaryFolder,
+  workflowId,
+  workflowType,
 } from "./_programs.ts";
 
 const server = await startDevServer();
@@ -28,7 +31,7 @@ Deno.test.afterAll(async () => {
 Deno.test("start waits for a Worker, and says how to start one", async () => {
   await using client = spawn("start", [], { env });
   await client.prints(
-    'No Worker polls "hello-task-queue": start one with "deno task worker',
+    `No Worker polls "${taskQueue}": start one with "deno task worker`,
   );
   await using _worker = await startWorker([], { env });
   assertEquals((await client.status).code, 0);
@@ -51,11 +54,11 @@ Deno.test("start prints the Web UI's page of the Workflow Execution", async () =
   await using _worker = await startWorker([], { env });
   const { code, stdout, stderr } = await output("start", [], { env });
   assertEquals([code, stdout], [0, "Result: Hello, Temporal!\n"]);
-  const { runId } = await workflow.getHandle("hello-workflow").describe();
-  const page = `/namespaces/default/workflows/hello-workflow/${runId}`;
+  const { runId } = await workflow.getHandle(workflowId).describe();
+  const page = `/namespaces/default/workflows/${workflowId}/${runId}`;
   assertEquals(
     stderr,
-    `Started Workflow "hello-workflow": ${server.webUi}${page}\n`,
+    `Started Workflow "${workflowId}": ${server.webUi}${page}\n`,
   );
 });
 
@@ -76,7 +79,7 @@ Deno.test("start accepts any name and Workflow Id", async () => {
     const args = [...options, "--", name];
     const { code, stdout } = await output("start", args, { env });
     assertEquals([code, stdout], [0, `Result: Hello, ${name}!\n`]);
-    assertEquals((await workflow.getHandle(id).describe()).type, "SayHello");
+    assertEquals((await workflow.getHandle(id).describe()).type, workflowType);
   }));
 });
 
@@ -86,7 +89,7 @@ Deno.test("runWorkflow() greets a name of 1 MB, and rejects one of 3 MB", async 
   const settings = {
     connectionOptions: { address: server.address, connectTimeout: 5_000 },
     namespace: "default",
-    taskQueue: "hello-task-queue",
+    taskQueue,
   };
   const greet = (name: string) =>
     runWorkflow(settings, { name, workflowId: crypto.randomUUID() });

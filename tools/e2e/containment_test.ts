@@ -6,8 +6,13 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { connectClient } from "../shared/client.ts";
-import { attacks } from "../../packages/plugin/activities/testdata/attacks.ts";
 import {
+  attacks,
+  named,
+} from "../../packages/plugin/activities/testdata/attacks.ts";
+import { run } from "../../packages/cli/processes.ts";
+import {
+  activityType,
   changedProject,
   output,
   type Program,
@@ -15,6 +20,9 @@ import {
   runTest,
   spawn,
   startDevServer,
+  taskQueue,
+  waitFor,
+  workflowType,
 } from "./_programs.ts";
 
 const activities = `
@@ -23,7 +31,7 @@ import {
   getAttacksAtLoad,
 } from "./packages/plugin/activities/testdata/attacks.ts";
 
-export async function say_hello(name: string): Promise<string> {
+export async function ${activityType}(name: string): Promise<string> {
   if (name === "listen") {
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     return listener.addr.hostname;
@@ -33,18 +41,36 @@ export async function say_hello(name: string): Promise<string> {
     : await attack(name);
 }`;
 
+/** The code of a function that runs outside of the sandbox. */
+const writesFrame = `
+  const { Buffer } = process.getBuiltinModule("node:buffer");
+  const { Socket } = process.getBuiltinModule("node:net");
+  const { Pipe, constants } = process.binding("pipe_wrap");
+  const pipe = new Pipe(constants.SOCKET);
+  if (pipe.open(fd) !== 0) return "cannot open";
+  const args = ["run", "-A", "data:text/javascript,for(;;);"];
+  const content = Buffer.from(JSON.stringify({ args }));
+  // A frame of kind 0, which starts a process, for the id 99
+  const head = Buffer.alloc(9);
+  head.writeUInt32BE(5 + content.length);
+  head.writeUInt32BE(99, 5);
+  globalThis.socket = new Socket({ handle: pipe, readable: false });
+  globalThis.socket.write(Buffer.concat([head, content]));
+  return "written";`;
+
 /** Leaves the sandbox in the way that Node.js and Deno have in common. */
 const workflows = `
 import { proxyActivities } from "@temporalio/workflow";
 import type * as activities from "./activities.ts";
 
-const { say_hello } = proxyActivities<typeof activities>({
+const { ${activityType} } = proxyActivities<typeof activities>({
   startToCloseTimeout: "30 seconds",
 });
 
-export async function SayHello(name: string): Promise<string> {
-  if (name !== "escape") return await say_hello(name);
+export async function ${workflowType}(name: string): Promise<string> {
   const { Deno } = URL.constructor("return globalThis")();
+  if (/^\\d+$/.test(name)) return writeTo(Number(name));
+  if (name !== "escape") return await ${activityType}(name);
   const attempts = {
     ffi: () => Deno.dlopen("libc.so.6", {}),
     net: () => Deno.listen({ port: 0 }),
@@ -67,7 +93,10 @@ export async function SayHello(name: string): Promise<string> {
     }
   });
   return JSON.stringify(Object.fromEntries(outcomes));
-}`;
+}
+
+/** Asks the launcher, by its pipe, for a process with all permissions. */
+const writeTo = URL.constructor("fd", ${JSON.stringify(writesFrame)});`;
 
 const server = await startDevServer();
 const project = await changedProject({
@@ -96,9 +125,9 @@ Deno.test.afterAll(async () => {
 });
 
 async function execute(name: string): Promise<string> {
-  return await workflow.execute("SayHello", {
+  return await workflow.execute(workflowType, {
     args: [name],
-    taskQueue: "hello-task-queue",
+    taskQueue,
     workflowId: crypto.randomUUID(),
   });
 }
@@ -148,6 +177,51 @@ Deno.test("a module that a Client loads cannot run a program", async () => {
   assertEquals(stdout.slice(0, denied.length), denied);
 });
 
+/** Runs a command of the system, and returns the lines that it prints. */
+async function lines(command: string): Promise<string[]> {
+  const signal = AbortSignal.timeout(20_000);
+  return (await run(["sh", "-c", command], { signal })).trim().split("\n");
+}
+
+Deno.test({
+  name: "Workflow code that escapes can start nothing but Activity processes",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const childrenOf = (pid: number | string) =>
+      lines(`ps -o pid=,args= --ppid ${pid} | sed 's/^ *//'`);
+    const [own] = await childrenOf(worker.pid);
+    const launcher = (await childrenOf(parseInt(own)))
+      .find((line) => line.includes("launcher.ts"))!;
+    const [pipe] = await lines(`readlink /proc/${parseInt(launcher)}/fd/0`);
+    const [fd] = await lines(
+      `find /proc/${parseInt(own)}/fd -lname '${
+        pipe.replaceAll(/[[\]]/g, "?")
+      }' -printf '%f\\n'`,
+    );
+    const children = () => childrenOf(parseInt(launcher));
+    const before = await children();
+    const ended = worker.status.then(({ code }) => code + worker.stderr);
+    assertEquals(await Promise.race([execute(fd), ended]), "written");
+    await waitFor("the launcher to start an Activity process", async () => {
+      const [started = "", ...others] = (await children())
+        .filter((line) => !before.includes(line));
+      // Until it runs its own program, it has the launcher's command line.
+      return others.length === 0 && !started.includes(" -A") &&
+        started.endsWith("serve(activities)%3B");
+    }, { seconds: 20 });
+    const outcome = await execute("read /etc/passwd");
+    assertStringIncludes(outcome, "denied: Requires read access");
+  },
+});
+
+Deno.test("what Activities can do without permissions is named in docs/security.md", async () => {
+  const page = (await readProjectFile("docs/security.md")).replaceAll(
+    "\n",
+    " ",
+  );
+  for (const [words] of Object.values(named)) assertStringIncludes(page, words);
+});
+
 /** Starts another Worker, whose Activities are given permissions in their line. */
 async function spawnThatPermits(permissions: string): Promise<Program> {
   const config = await readProjectFile("deno.json");
@@ -165,7 +239,7 @@ async function spawnThatPermits(permissions: string): Promise<Program> {
 
 Deno.test("deno.json permits Activities a host in one line", async () => {
   await using _worker = await spawnThatPermits('{ "net": ["127.0.0.1"] }');
-  const result = await workflow.execute("SayHello", {
+  const result = await workflow.execute(workflowType, {
     args: ["listen"],
     taskQueue: "permissive",
     workflowId: "permissive",
@@ -213,7 +287,7 @@ Deno.test("a mock in a test can do what the permissions of the tests list, and n
         attacks as all,
       } from "../packages/plugin/activities/testdata/attacks.ts";
       import { useEnvironment } from "@temporal-on-deno/cli/testing";
-      import { executeSayHello } from "./_environment.ts";
+      import { executeWorkflow } from "./_environment.ts";
 
       useEnvironment();
 
@@ -221,8 +295,8 @@ Deno.test("a mock in a test can do what the permissions of the tests list, and n
         const names = Object.keys(all)
           .filter((name) => name !== "setuid");
         let attacks: Promise<unknown> | undefined;
-        await executeSayHello({
-          async say_hello() {
+        await executeWorkflow({
+          async ${activityType}() {
             attacks ??= Promise.all(names.map(async (name) => {
               console.log("ATTACK", JSON.stringify([name, await attack(name)]));
             }));

@@ -11,8 +11,10 @@ import {
   Program,
   type Program as RunningProgram,
   root,
-  startDevServer,
+  taskQueue,
   temporaryFolder,
+  workflowId,
+  workflowType,
 } from "./_programs.ts";
 
 /** Runs `deno` to its end; returns what it printed, or throws that. */
@@ -43,7 +45,7 @@ function demoOutput(port: number): string {
   return `Temporal Service at ${address}, Web UI at http://localhost:${
     port + 1000
   }
-Worker is polling Task Queue "hello-task-queue" in Namespace "default" at ${address}; press Ctrl-C to stop it
+Worker is polling Task Queue "${taskQueue}" in Namespace "default" at ${address}; press Ctrl-C to stop it
 Result: Hello, Temporal!
 Worker is shutting down
 `;
@@ -61,9 +63,9 @@ async function checkProject(cwd: string, env: Record<string, string>) {
     stdout.slice(stdout.indexOf("Temporal Service")),
     demoOutput(port),
   );
-  assertStringIncludes(stderr, 'Started Workflow "hello-workflow": http://');
+  assertStringIncludes(stderr, `Started Workflow "${workflowId}": http://`);
   const checks = await deno(["task", "ok"], { cwd, env });
-  const test = "./tests/run_workflow_test.ts => SayHello returns the";
+  const test = `./tests/run_workflow_test.ts => ${workflowType} returns the`;
   assertStringIncludes(checks.stdout, `${test} Activity's greeting ... ok`);
   assertStringIncludes(
     checks.stdout,
@@ -71,6 +73,30 @@ async function checkProject(cwd: string, env: Record<string, string>) {
   );
   assertStringIncludes(checks.stdout, "ok | 2 passed | 0 failed");
 }
+
+/** A process that serves HTTP, and executes a Workflow for each request. */
+const serveSource = `
+import { Client } from "@temporalio/client";
+import { NativeConnection } from "@temporalio/worker";
+import { ${workflowType} } from "./workflows.ts";
+
+const connection = await NativeConnection.connect({
+  address: Deno.env.get("TEMPORAL_ADDRESS"),
+});
+const { workflow } = new Client({ connection });
+Deno.serve({
+  hostname: "127.0.0.1",
+  port: 0,
+  onListen: ({ port }) => console.log(\`Serving at http://127.0.0.1:\${port}/\`),
+}, async ({ url }) => {
+  const greeting = await workflow.execute(${workflowType}, {
+    args: [new URL(url).searchParams.get("name")!],
+    taskQueue: "${taskQueue}",
+    workflowId: crypto.randomUUID(),
+  });
+  return new Response(greeting);
+});
+`;
 
 const testServer = await locateServer("test-server");
 
@@ -133,8 +159,14 @@ Deno.test("a project created from a registry runs and passes its checks", async 
 
   // What is installed is enough.
   await registry[Symbol.asyncDispose]();
-  await using server = await startDevServer();
-  const project = { cwd, env: { ...env, TEMPORAL_ADDRESS: server.address } };
+  const port = findPort(hasFreePorts);
+  const address = `localhost:${port}`;
+  const project = { cwd, env: { ...env, TEMPORAL_ADDRESS: address } };
+  await using server = start(
+    ["task", "-q", "server", "--port", `${port}`],
+    project,
+  );
+  await server.prints(`Web UI at http://localhost:${port + 1000}`);
   const bundled = await deno(["task", "-q", "bundle"], project);
   assertEquals(bundled.stdout, 'Bundled Workflow code of "workflows.ts"\n');
   await using dev = start(["task", "-q", "dev"], project);
@@ -151,6 +183,18 @@ Deno.test("a project created from a registry runs and passes its checks", async 
   await worker.prints("Worker is polling");
   const changed = await deno(["task", "-q", "start"], project);
   assertEquals(changed.stdout, "Result: Good day, Temporal!\n");
-  worker.kill("SIGINT");
-  assertEquals((await worker.status).code, 0);
+
+  // The permission set "web"
+  await Deno.writeTextFile(join(cwd, "serve.ts"), serveSource);
+  const permitted = ["--no-prompt", "--cached-only", "-P=web"];
+  await using web = start(["run", "-q", ...permitted, "serve.ts"], project);
+  await web.prints("Serving at ");
+  const [, url] = web.stdout.match(/Serving at (\S+)/)!;
+  const response = await fetch(`${url}?name=Ada`);
+  assertEquals(await response.text(), "Good day, Ada!");
+
+  for (const program of [worker, server]) {
+    program.kill("SIGINT");
+    assertEquals((await program.status).code, 0);
+  }
 });

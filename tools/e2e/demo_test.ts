@@ -11,7 +11,9 @@ import {
   root,
   spawn,
   startDevServer,
+  taskQueue,
   waitFor,
+  workflowId,
 } from "./_programs.ts";
 
 /** Starts the demo where no server runs, with this port for its own. */
@@ -37,7 +39,7 @@ Deno.test("demo prints each step and the Web UI's page, and stops everything", a
   assertEquals(
     demo.stdout,
     `Temporal Service at ${address}, Web UI at http://localhost:${port + 1000}
-Worker is polling Task Queue "hello-task-queue" in Namespace "default" at ${address}; press Ctrl-C to stop it
+Worker is polling Task Queue "${taskQueue}" in Namespace "default" at ${address}; press Ctrl-C to stop it
 Result: Hello, Temporal!
 Worker is shutting down
 `,
@@ -45,7 +47,7 @@ Worker is shutting down
   const page = `http://localhost:${port + 1000}/namespaces/default/workflows/`;
   assertMatch(
     demo.stderr,
-    new RegExp(`^Started Workflow "hello-workflow": ${page}\\S+\n$`, "m"),
+    new RegExp(`^Started Workflow "${workflowId}": ${page}\\S+\n$`, "m"),
   );
   assertEquals([isFree(port), isFree(port + 1000)], [true, true]);
 });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { findPort } from "../../packages/cli/ports.ts";
 import { hasFreePorts } from "../../packages/cli/servers/dev_server.ts";
 import {
+  activityType,
   changedProject,
   cleanEnv,
   output,
@@ -17,9 +18,9 @@ import {
 
 /** The Activity, which takes longer than `deno run --watch` would wait. */
 const activities = (greeting: string) => `
-  export async function say_hello(name: string): Promise<string> {
+  export async function ${activityType}(name: string): Promise<string> {
     if (name === "slow") {
-      console.log("say_hello runs");
+      console.log("Activity runs");
       await new Promise((resolve) => setTimeout(resolve, 1_500));
     }
     return "${greeting}, " + name;
@@ -56,7 +57,7 @@ Deno.test("dev restarts the Worker after a change, when its Activities have fini
   await using dev = spawn("dev", [], { env, cwd: project.path });
   await dev.prints("Worker is polling");
   const slow = greet("slow");
-  await dev.prints("say_hello runs");
+  await dev.prints("Activity runs");
   await write("activities.ts", activities("Goodbye"));
   await dev.prints('Worker restarts: "activities.ts" has changed');
   await dev.prints(
@@ -105,7 +106,7 @@ Deno.test("dev lets a running Activity finish on Ctrl-C", async () => {
   await dev.prints("Worker is polling");
   const args = ["slow", "--workflow-id", "last"];
   const client = output("start", args, { env });
-  await dev.prints("say_hello runs");
+  await dev.prints("Activity runs");
   dev.kill("SIGINT");
   assertEquals((await dev.status).code, 0);
   await using _worker = spawn("worker", [], { env, cwd: project.path });

@@ -2,7 +2,16 @@
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { changedProject, output, spawn, startDevServer } from "./_programs.ts";
+import {
+  changedProject,
+  cleanEnv,
+  output,
+  Program,
+  spawn,
+  startDevServer,
+  temporaryFolder,
+  workflowType,
+} from "./_programs.ts";
 
 const server = await startDevServer();
 
@@ -91,7 +100,8 @@ Deno.test("worker and start report a Namespace that does not exist in one line",
 
 Deno.test("worker reports code that cannot be bundled, start code that fails", async () => {
   await using project = await changedProject({
-    "workflows.ts": "export async function SayHello() {\n  return (1;\n}\n",
+    "workflows.ts":
+      `export async function ${workflowType}() {\n  return (1;\n}\n`,
   });
   const args = ["--address", server.address];
   const cwd = project.path;
@@ -104,11 +114,60 @@ Deno.test("worker reports code that cannot be bundled, start code that fails", a
 
   await Deno.writeTextFile(
     join(project.path, "workflows.ts"),
-    "export async function SayHello() {\n  return nothing();\n}\n",
+    `export async function ${workflowType}() {\n  return nothing();\n}\n`,
   );
   await using _worker = spawn("worker", args, { cwd });
   await using client = spawn("start", args);
   await client.prints(
     "Workflow Task failed and is being retried: nothing is not defined",
   );
+});
+
+Deno.test({
+  name: "worker and bundle report in one line a Deno that is missing or broken",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using project = await changedProject({});
+    await using path = await temporaryFolder();
+    const run = async (module: string) => {
+      const flags = ["-q", "--no-prompt", "--cached-only", "-P=worker"];
+      await using program = new Program(
+        [Deno.execPath(), "run", ...flags, "-R", module],
+        {
+          cwd: project.path,
+          env: {
+            ...cleanEnv,
+            PATH: path.path,
+            TEMPORAL_ADDRESS: server.address,
+          },
+          clearEnv: true,
+        },
+      );
+      const { code } = await program.status;
+      assertEquals([code, program.stdout], [1, ""]);
+      return program.stderr;
+    };
+    assertEquals(
+      await run("run_worker.ts"),
+      'Cannot start Activity processes: there is no "deno" on the PATH; add the ' +
+        "folder of Deno to it\n",
+    );
+    assertStringIncludes(
+      await run("@temporal-on-deno/cli/bundle"),
+      "Cannot bundle Workflow code: No bundle in the cache is up to date, and " +
+        "this process may not run Deno to make one",
+    );
+    await Deno.writeTextFile(
+      join(path.path, "deno"),
+      "#!/bin/sh\nexit 3\n",
+      { mode: 0o755 },
+    );
+    const line = await run("run_worker.ts");
+    assertStringIncludes(line, 'Cannot load Activities from "file:');
+    assertStringIncludes(
+      line,
+      ": the process that starts it has ended with exit code 3\n",
+    );
+    assertEquals(line.split("\n").length, 2);
+  },
 });

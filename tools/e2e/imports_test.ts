@@ -6,6 +6,7 @@ import {
   output,
   startDevServer,
   startWorker,
+  workflowType,
 } from "./_programs.ts";
 
 Deno.test("worker runs Workflow code that imports a package with sideEffects", async () => {
@@ -15,7 +16,7 @@ Deno.test("worker runs Workflow code that imports a package with sideEffects", a
     "workflows.ts": `
       import * as z from "npm:zod@4.6.7";
       const Name = z.string().min(3);
-      export async function SayHello(name: string): Promise<string> {
+      export async function ${workflowType}(name: string): Promise<string> {
         const { error } = Name.safeParse("");
         return Name.parse(name) + ": " + error?.issues[0].message;
       }`,

@@ -5,11 +5,13 @@
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import {
+  activityType,
   changedProject,
   readProjectFile,
   spawn,
   startDevServer,
   startWorker,
+  workflowType,
 } from "./_programs.ts";
 
 const fill = "for (const all: number[][] = [];;) all.push(Array(1e5).fill(1));";
@@ -23,7 +25,7 @@ Deno.test("an Activity that fills the memory ends its process, and is retried in
   await using greedy = await changedProject({
     "activities.ts": `
       import { activityInfo } from "@temporalio/activity";
-      export async function say_hello(name: string): Promise<string> {
+      export async function ${activityType}(name: string): Promise<string> {
         if (activityInfo().attempt === 1) ${fill}
         return \`Hello, \${name}!\`;
       }`,
@@ -39,7 +41,7 @@ Deno.test("an Activity that fills the memory ends its process, and is retried in
   assertStringIncludes(
     worker.stderr,
     "WARN Activity sandbox restarts: its sandbox ran out of memory " +
-      '(heapLimitMB: 100) while it runs "say_hello"\n',
+      `(heapLimitMB: 100) while it runs "${activityType}"\n`,
   );
 });
 
@@ -47,7 +49,7 @@ Deno.test("a Worker whose Workflow code fills the memory ends, and the next one 
   await using server = await startDevServer();
   await using greedy = await changedProject({
     "workflows.ts": workflows.replace(
-      /(function SayHello.*\n)/,
+      new RegExp(`(function ${workflowType}.*\n)`),
       `$1 ${fill}\n`,
     ),
     "deno.json": config

@@ -3,12 +3,14 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { run } from "../../packages/cli/processes.ts";
 import {
+  activityType,
   changedProject,
   output,
   readProjectFile,
   spawn,
   startDevServer,
   startWorker,
+  workflowType,
 } from "./_programs.ts";
 
 /** A collector: the bodies that it was sent, by path. */
@@ -35,8 +37,8 @@ Deno.test("worker and start export traces, logs and metrics to an OpenTelemetry 
   await using project = await changedProject({
     "activities.ts": `
       import { log } from "@temporalio/activity";
-      export async function say_hello(name: string): Promise<string> {
-        log.info("say_hello runs");
+      export async function ${activityType}(name: string): Promise<string> {
+        log.info("Activity runs");
         return \`Hello, \${name}!\`;
       }`,
   });
@@ -59,7 +61,7 @@ Deno.test("worker and start export traces, logs and metrics to an OpenTelemetry 
     "/v1/traces",
   ]);
   assertStringIncludes(received["/v1/traces"].join(), "StartWorkflowExecution");
-  assertStringIncludes(received["/v1/logs"].join(), "say_hello runs");
+  assertStringIncludes(received["/v1/logs"].join(), "Activity runs");
   assertStringIncludes(received["/v1/logs"].join(), "Worker is polling");
   assertStringIncludes(received["/v1/metrics"].join(), "v8js.gc.duration");
 });
@@ -150,10 +152,10 @@ Deno.test({
     }
     const spans = readSpans(collector.received);
     const chain = [
-      "StartWorkflow:SayHello",
-      "RunWorkflow:SayHello",
-      "StartActivity:say_hello",
-      "RunActivity:say_hello",
+      `StartWorkflow:${workflowType}`,
+      `RunWorkflow:${workflowType}`,
+      `StartActivity:${activityType}`,
+      `RunActivity:${activityType}`,
     ].map((name) => spans.find((span) => span.name === name));
     assertEquals(
       chain.map((span) => span?.parentSpanId),

@@ -16,3 +16,12 @@ Deno.test("record writes an Event History that replays, whatever the user's sett
     "Workflow code replays new.json ... ok",
   );
 });
+
+Deno.test("record rejects a missing --workflow-id", async () => {
+  const { code, stderr } = await output("record");
+  assertEquals(code, 2);
+  assertStringIncludes(
+    stderr,
+    'Missing "--workflow-id ID"\nUsage: deno task record [OPTIONS]\n',
+  );
+});

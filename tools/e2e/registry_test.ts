@@ -17,6 +17,7 @@ import {
 import {
   cleanEnv,
   Program,
+  readProjectFile,
   root,
   startDevServer,
   temporaryFolder,
@@ -134,12 +135,15 @@ await connection.close();
 };
 
 /** An application, with a cache of its own and no registry but those of a test. */
-async function createApplication(env: Record<string, string> = {}) {
+async function createApplication(
+  env: Record<string, string> = {},
+  contents: Record<string, string> = files,
+) {
   const stack = new AsyncDisposableStack();
   const cache = stack.use(await emptyCache(cleanEnv.DENO_DIR));
   const folder = stack.use(await temporaryFolder());
   await Deno.mkdir(join(folder.path, "src"));
-  for (const [name, text] of Object.entries(files)) {
+  for (const [name, text] of Object.entries(contents)) {
     await Deno.writeTextFile(join(folder.path, name), text);
   }
   const options = {
@@ -261,6 +265,102 @@ Deno.test("an application runs with the plugin from a file of npm", async () => 
     await greet(app, "worker", "sandbox"),
     "Hello, Temporal! ffi is prompt\n",
   );
+});
+
+/** An application on Node.js, in the form of Temporal's hello-world. */
+const onNode = {
+  "package.json": JSON.stringify({
+    dependencies: Object.fromEntries(
+      Object.entries({ ...activity, ...client, ...worker, ...workflow })
+        .map(([name, url]) => [name, url.replace(/^.*@/, "")]),
+    ),
+  }),
+  "src/activities.ts": `
+export async function greet(name: string): Promise<string> {
+  return \`Hello, \${name}!\`;
+}
+`,
+  "src/workflows.ts": files["src/workflows.ts"]
+    .replace("./activities.ts", "./activities"),
+  "src/worker.ts": `
+import { NativeConnection, Worker } from "@temporalio/worker";
+import * as activities from "./activities";
+
+async function run() {
+  const connection = await NativeConnection.connect({
+    address: "localhost:7233",
+  });
+  const worker = await Worker.create({
+    connection,
+    taskQueue: "hello-world",
+    workflowsPath: require.resolve("./workflows"),
+    activities,
+  });
+  await worker.run();
+  await connection.close();
+}
+
+run().catch((error) => {
+  console.error(error);
+  process.exit(1);
+});
+`,
+  "src/client.ts": files["src/client.ts"]
+    .replace("./workflows.ts", "./workflows"),
+};
+
+/** Temporal's own, if `SAMPLES_TYPESCRIPT` names a clone of its samples. */
+async function readHelloWorld(): Promise<Record<string, string>> {
+  const clone = Deno.env.get("SAMPLES_TYPESCRIPT");
+  if (!clone) return onNode;
+  const signal = AbortSignal.timeout(20_000);
+  const git = ["git", "-C", clone, "show"];
+  const entries = Object.keys(onNode).map(async (file) => [
+    file,
+    await run([...git, `HEAD:hello-world/${file}`], { signal }),
+  ]);
+  const sample = Object.fromEntries(await Promise.all(entries));
+  // Its tools are not needed.
+  const { dependencies } = JSON.parse(sample["package.json"]);
+  return { ...sample, "package.json": JSON.stringify({ dependencies }) };
+}
+
+Deno.test("an application on Node.js moves to Deno by the steps of docs/deno.md", async () => {
+  const page = await readProjectFile("docs/deno.md");
+  const find = (pattern: RegExp) => page.match(pattern)![1];
+  const { links: _, ...denoJson } = JSON.parse(
+    find(/2\. Create a `deno.json`[^]*?```json\n([^]*?)```/),
+  );
+  const importPlugin = find(/`(import \{ DenoPlugin \} from "[^"]+")`/);
+  const plugins = find(/```js\n +(plugins: \[new DenoPlugin\(\)\],)\n/);
+  await using server = await startDevServer();
+  const moved = Object.entries(await readHelloWorld()).map(([file, text]) => [
+    file,
+    text.replaceAll(/from (["'])(\.\/\w+)\1/g, 'from "$2.ts"')
+      .replace(
+        /require\.resolve\(["'](.+)["']\)/,
+        'import.meta.resolve("$1.ts")',
+      )
+      .replace(/^( *)activities,$/m, `$&\n$1${plugins}`)
+      .replace("localhost:7233", server.address),
+  ]);
+  const contents = Object.fromEntries(moved);
+  contents["src/worker.ts"] = `${importPlugin};\n${contents["src/worker.ts"]}`;
+  contents["deno.json"] = JSON.stringify(denoJson);
+  const registry = await startRegistry();
+  await using app = await createApplication({
+    JSR_URL: registry.url,
+    TEMPORAL_ADDRESS: server.address,
+  }, contents);
+  await app.deno("install");
+  await app.deno("check", "src/");
+  await registry[Symbol.asyncDispose]();
+  await using worker = app.start("run", "-A", "--cached-only", "src/worker.ts");
+  await worker.prints("RUNNING");
+  const printed = await app.deno("run", "-A", "--cached-only", "src/client.ts");
+  assertStringIncludes(printed, "Hello, Temporal!\n");
+  worker.kill("SIGINT");
+  await worker.status;
 });
 
 Deno.test("an application without nodeModulesDir reports that it has to set it", async () => {

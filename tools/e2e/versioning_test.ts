@@ -9,6 +9,7 @@ import {
   cleanEnv,
   startDevServer,
   startWorker,
+  taskQueue,
   waitFor,
 } from "./_programs.ts";
 
@@ -64,7 +65,7 @@ Deno.test("worker runs new Workflows if its version is current, and those that a
 
   const start = async (workflowType: string) => {
     const handle = await client.workflow.start(workflowType, {
-      taskQueue: "hello-task-queue",
+      taskQueue,
       workflowId: crypto.randomUUID(),
     });
     await waitFor(`a Worker to run "${workflowType}"`, async () => {

@@ -2,7 +2,13 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { findPort } from "../../packages/cli/ports.ts";
-import { output, spawn, startDevServer, startWorker } from "./_programs.ts";
+import {
+  output,
+  spawn,
+  startDevServer,
+  startWorker,
+  taskQueue,
+} from "./_programs.ts";
 
 const server = await startDevServer();
 const env = { TEMPORAL_ADDRESS: server.address };
@@ -15,7 +21,7 @@ Deno.test("worker shares its Task Queue with another one, which can stop", async
   await using first = spawn("worker", [], { env });
   await using second = spawn("worker", [], { env });
   await first.prints(
-    `Worker is polling Task Queue "hello-task-queue" in Namespace "default" at ` +
+    `Worker is polling Task Queue "${taskQueue}" in Namespace "default" at ` +
       `${server.address}; press Ctrl-C to stop it\n`,
   );
   await second.prints("Worker is polling");

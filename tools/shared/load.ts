@@ -10,14 +10,16 @@ import {
   WorkflowFailedError,
 } from "@temporalio/client";
 import { setTimeout as delay } from "node:timers/promises";
-import { SayHello } from "../../workflows.ts";
+import config from "../../deno.json" with { type: "json" };
+import { Program, type ProgramOptions } from "../../packages/cli/processes.ts";
+import { ask } from "./workflows.ts";
 
 /** One Workflow Execution of a {@linkcode Load}. */
 export interface Execution {
   /** Its Workflow Id. */
   readonly workflowId: string;
   /** Its argument. */
-  readonly name: string;
+  readonly question: string;
   /** Its result, or the message of its failure; undefined while it is open. */
   outcome?: string;
   /** Milliseconds from its start to its outcome. */
@@ -53,8 +55,9 @@ export class Load {
 
   async #loop() {
     while (this.#left-- > 0) {
-      const name = `number ${this.executions.length}`;
-      const execution: Execution = { workflowId: crypto.randomUUID(), name };
+      const question = `number ${this.executions.length}`;
+      const workflowId = crypto.randomUUID();
+      const execution: Execution = { workflowId, question };
       this.executions.push(execution);
       const begin = performance.now();
       execution.outcome = await this.#execute(execution);
@@ -63,12 +66,12 @@ export class Load {
   }
 
   /** Calls the server until it returns a result or a Workflow's failure. */
-  async #execute({ workflowId, name }: Execution): Promise<string> {
+  async #execute({ workflowId, question }: Execution): Promise<string> {
     for (;;) {
       try {
-        return await this.#client.workflow.execute(SayHello, {
-          args: [name],
-          taskQueue: "hello-task-queue",
+        return await this.#client.workflow.execute(ask, {
+          args: [question],
+          taskQueue: "questions",
           workflowId,
           // A start whose response was lost must not start it again.
           workflowIdReusePolicy: "REJECT_DUPLICATE",
@@ -86,7 +89,15 @@ export class Load {
   }
 }
 
+/** Starts a Worker for the load, as the task `worker` starts that of the project. */
+export function startLoadWorker(options: ProgramOptions): Program {
+  const command = config.tasks.worker.command
+    .replace("run_worker.ts", "tools/shared/run_worker.ts");
+  const task = [Deno.execPath(), "task", "--quiet", "--eval", command];
+  return new Program(task, options);
+}
+
 /** Whether a Workflow Execution has the result that its argument calls for. */
-export function isCorrect({ name, outcome }: Execution): boolean {
-  return outcome === `Hello, ${name}!`;
+export function isCorrect({ outcome, question }: Execution): boolean {
+  return outcome === `Answer to ${question}`;
 }

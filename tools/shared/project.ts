@@ -33,7 +33,9 @@ export async function changedProject(
   await cp(root, folder.path, { recursive: true, filter });
   await copyPackages(join(folder.path, "node_modules"));
   for (const [file, text] of Object.entries(changes)) {
-    await Deno.writeTextFile(join(folder.path, file), text);
+    const path = join(folder.path, file);
+    await Deno.mkdir(dirname(path), { recursive: true });
+    await Deno.writeTextFile(path, text);
   }
   return folder;
 }

@@ -1,5 +1,6 @@
 /** What Activity code can do in the sandbox, at load and at run time. */
 
+import { DatabaseSync } from "node:sqlite";
 import { DefaultLogger, type LogEntry, Runtime } from "@temporalio/worker";
 import { MockActivityEnvironment } from "@temporalio/testing";
 import { ApplicationFailure } from "@temporalio/common";
@@ -11,7 +12,7 @@ import {
 } from "@std/assert";
 import { telemetryOptions } from "../testdata/environment.ts";
 import { ActivitySandbox, type ActivitySandboxOptions } from "./sandbox.ts";
-import { attacks, fatal, harmless } from "./testdata/attacks.ts";
+import { attacks, fatal, harmless, named } from "./testdata/attacks.ts";
 
 const module = import.meta.resolve("./testdata/attacks.ts");
 const logged: LogEntry[] = [];
@@ -25,7 +26,10 @@ Runtime.install({
 let sandbox: ActivitySandbox;
 
 Deno.test.beforeAll(async () => {
-  sandbox = await ActivitySandbox.start(module, { heapLimitMB: 50 });
+  sandbox = await ActivitySandbox.start(module, {
+    heapLimitMB: 50,
+    unresponsiveAfterMs: 500,
+  });
 });
 
 Deno.test.afterAll(async () => await sandbox.close());
@@ -39,7 +43,9 @@ async function runIn<T>(
   activityType: string,
   ...args: unknown[]
 ): Promise<T> {
-  const info = { activityType, startToCloseTimeoutMs: 30_000 };
+  const isEndless = `${args}`.includes("loop after");
+  const startToCloseTimeoutMs = isEndless ? 500 : 30_000;
+  const info = { activityType, startToCloseTimeoutMs };
   const environment = new MockActivityEnvironment(info);
   const activity = activities[activityType] as () => Promise<T>;
   return await environment.run(activity, ...args as []);
@@ -58,12 +64,13 @@ async function withSandbox(
   }
 }
 
-Deno.test("attacks are denied, or have no effect outside, at load and at run time", async () => {
+Deno.test("attacks are denied, have no effect outside, or are named, at load and at run time", async () => {
   const atLoad = await run<Record<string, string>>("getAttacksAtLoad");
   const breaches: string[] = [];
-  for (const name of Object.keys({ ...attacks, ...harmless })) {
+  for (const name of Object.keys({ ...attacks, ...harmless, ...named })) {
     const expected = name in attacks ? "denied" : "ALLOWED";
-    const outcomes = { "at load": atLoad[name], "": await run("attack", name) };
+    const outcomes: Record<string, string> = { "": await run("attack", name) };
+    if (!(name in named)) outcomes["at load"] = atLoad[name];
     for (const [when, outcome] of Object.entries(outcomes)) {
       if (!`${outcome}`.startsWith(expected)) {
         breaches.push(`${name} ${when}: ${outcome}`);
@@ -71,6 +78,11 @@ Deno.test("attacks are denied, or have no effect outside, at load and at run tim
     }
   }
   assertEquals(breaches, []);
+  const written = Array.from(
+    Deno.readDirSync(import.meta.dirname! + "/testdata"),
+  )
+    .filter(({ name }) => name.startsWith("x"));
+  assertEquals(written, []);
 });
 
 for (const name of Object.keys(fatal)) {
@@ -175,13 +187,22 @@ Deno.test("a program of an Activity shares neither its stdin nor its channel", a
 });
 
 Deno.test("what a list of files permits, as docs/security.md names it", async () => {
-  const folder = await Deno.makeTempDir();
+  const [folder, outside] = [
+    await Deno.makeTempDir(),
+    await Deno.makeTempDir(),
+  ];
   try {
     await Deno.symlink(import.meta.filename!, `${folder}/link`);
     await Deno.writeTextFile(`${folder}/file`, "");
     await withSandbox({ permissions: { read: [folder] } }, async (sandbox) => {
       const text = await runIn<string>(sandbox, "read", `${folder}/link`);
       assertStringIncludes(text, "as docs/security.md names it");
+      const database = new DatabaseSync(`${outside}/database`);
+      database.exec("CREATE TABLE t (x); INSERT INTO t VALUES ('secret')");
+      database.close();
+      await Deno.symlink(`${outside}/database`, `${folder}/database`);
+      const secret = await runIn(sandbox, "readDatabase", `${folder}/database`);
+      assertEquals(secret, "secret");
       const mode = await runIn<number>(sandbox, "changeMode", `${folder}/file`);
       assertEquals(mode, 0o640);
       await assertRejects(
@@ -192,6 +213,7 @@ Deno.test("what a list of files permits, as docs/security.md names it", async ()
     });
   } finally {
     await Deno.remove(folder, { recursive: true });
+    await Deno.remove(outside, { recursive: true });
   }
 });
 

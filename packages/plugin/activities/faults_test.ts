@@ -159,6 +159,35 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name:
+    "an Activity fails in a line while Deno is missing, and runs once it is back",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    const deno = `${folder}/deno`;
+    await Deno.link(Deno.execPath(), deno)
+      .catch(() => Deno.copyFile(Deno.execPath(), deno));
+    const { stdout } = await new Deno.Command(deno, {
+      args: [
+        ..."run -q -A --no-check".split(" "),
+        import.meta.resolve("./testdata/removes_deno.ts"),
+      ],
+      stderr: "null",
+    }).output();
+    await Deno.remove(folder, { recursive: true });
+    const results = new TextDecoder().decode(stdout).split("\n")
+      .filter((line) => line.startsWith("RESULT "));
+    assertEquals(results.length, 3);
+    assertStringIncludes(results[0], "its sandbox ended with SIGKILL");
+    assertStringIncludes(
+      results[1],
+      `Cannot complete Activity "countCalls": spawn ${deno}`,
+    );
+    assertEquals(results[2], "RESULT 1");
+  },
+});
+
 Deno.test("a sandbox has at least one process", async () => {
   await assertRejects(
     () => ActivitySandbox.start(module, { processes: 0 }),

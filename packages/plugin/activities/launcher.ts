@@ -42,12 +42,16 @@ const denoVariables = `
 
 const isWindows = Deno.build.os === "windows";
 const { args, env: variables }: LauncherOptions = JSON.parse(Deno.args[0]);
+// While it runs, an update may replace the file.
+const deno = Deno.execPath();
 const cache = createCache();
 const env = {
   ...Object.fromEntries(Object.entries(Deno.env.toObject()).filter(isAllowed)),
   ...cache && { DENO_DIR: cache },
   DENO_CACHE_DB_MODE: "memory",
   DENO_NO_UPDATE_CHECK: "1",
+  // WebGPU needs no permission, and Mesa's drivers would write to the user's cache.
+  MESA_SHADER_CACHE_DISABLE: "true",
   NO_COLOR: "1",
 };
 const children = new Map<number, ChildProcess>();
@@ -119,7 +123,7 @@ function end(): never {
 
 function start(id: number): void {
   // On Unix, programs that an Activity starts may inherit the first three.
-  const child = spawn(Deno.execPath(), args, {
+  const child = spawn(deno, args, {
     detached: true,
     env,
     stdio: isWindows ? "pipe" : ["ignore", "pipe", "pipe", "pipe"],

@@ -46,7 +46,7 @@ export class Launcher {
    */
   static async start(options: LauncherOptions): Promise<Launcher> {
     // The permission to run "deno" is for the one on PATH, which may be another.
-    const own = Deno.execPath();
+    const own = Deno.build.standalone ? "deno" : Deno.execPath();
     const { state } = await Deno.permissions.query({
       name: "run",
       command: own,
@@ -59,6 +59,8 @@ export class Launcher {
         ? 'this process may not run "deno"; add it to "run" in the permissions of ' +
           "the process, and create all Workers before one runs or pass " +
           '"keepPermissions: true" to DenoPlugin'
+        : error instanceof Deno.errors.NotFound
+        ? 'there is no "deno" on the PATH; add the folder of Deno to it'
         : (error as Error).message;
       throw new DenoPluginError(`Cannot start Activity processes: ${reason}`);
     }

@@ -6,17 +6,32 @@
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { Program, run } from "../../../packages/cli/processes.ts";
-import { output, root, startDevServer, startWorker } from "../_programs.ts";
+import {
+  activityType,
+  output,
+  root,
+  startDevServer,
+  startWorker,
+  taskQueue,
+  workflowType,
+} from "../_programs.ts";
 
 const folder = join(root, "node_modules", ".cache", "python");
 const python = join(folder, "bin", "python");
-const app = join(import.meta.dirname!, "app.py");
+const app = join(folder, "app.py");
 
 Deno.test.beforeAll(async () => {
   const signal = AbortSignal.timeout(300_000);
   await run(["python3", "-m", "venv", folder], { signal });
   const install = ["install", "--quiet", "temporalio==1.35.0"];
   await run([python, "-m", "pip", ...install], { signal });
+  const text = await Deno.readTextFile(join(import.meta.dirname!, "app.py"));
+  await Deno.writeTextFile(
+    app,
+    text.replaceAll("SayHello", workflowType)
+      .replaceAll("say_hello", activityType)
+      .replaceAll("hello-task-queue", taskQueue),
+  );
 });
 
 Deno.test("worker runs a Workflow that Python has started", async () => {

@@ -4,6 +4,7 @@
 
 import process from "node:process";
 import { createRequire } from "node:module";
+import { promisify } from "node:util";
 
 const require = createRequire(import.meta.url);
 const here = import.meta.dirname!;
@@ -25,10 +26,13 @@ function see(...values: unknown[]): unknown {
 }
 
 /** A Deno Worker that reports what it may do. */
-function nest(options: unknown): Promise<unknown> {
+function nest(
+  options: unknown,
+  attempt = 'Deno.readTextFileSync("/etc/passwd")',
+): Promise<unknown> {
   const { promise, resolve, reject } = Promise.withResolvers<unknown>();
   const code = `import "data:text/javascript,";
-    try { self.postMessage(Deno.readTextFileSync("/etc/passwd")) }
+    try { self.postMessage(${attempt}) }
     catch (e) { self.postMessage(e) }`;
   const worker = new Worker(
     `data:text/javascript,${encodeURIComponent(code)}`,
@@ -141,6 +145,16 @@ export const attacks: Record<string, () => unknown> = {
     return new DatabaseSync("/tmp/x.sqlite");
   },
   "Deno KV": () => (Deno as any).openKv("/tmp/x.kv"),
+  "closing other descriptors": () => {
+    for (let fd = 4; fd < 40; fd++) {
+      try {
+        return require("node:fs").closeSync(fd);
+      } catch {
+        // It is none of the program's own.
+      }
+    }
+    throw new Error("nothing to see");
+  },
   "WASI": () => {
     const { WASI } = require("node:wasi");
     return new WASI({ version: "preview1", preopens: { "/": "/" } });
@@ -175,8 +189,68 @@ export const harmless: Record<string, () => unknown> = {
     const { DatabaseSync } = require("node:sqlite");
     return new DatabaseSync(":memory:").exec("CREATE TEMP TABLE t (x)");
   },
+  "node:trace_events": () => {
+    const options = { categories: ["node", "v8"] };
+    const tracing = require("node:trace_events").createTracing(options);
+    tracing.enable();
+    tracing.disable();
+  },
+  "history of node:repl": async () => {
+    const { PassThrough } = require("node:stream");
+    process.env.NODE_REPL_HISTORY = `${here}/x.history`;
+    const input = new PassThrough();
+    const repl = require("node:repl").start({
+      input,
+      output: new PassThrough(),
+      terminal: true,
+    });
+    const closed = event(repl, "exit");
+    await promisify(repl.setupHistory.bind(repl))(`${here}/x.history`);
+    input.end("1 + 1\n");
+    await closed;
+  },
+  "a loop that ends": () => {
+    for (const end = performance.now() + 50; performance.now() < end;);
+  },
+  // Deno's WASI writes to what the program has opened, and prints the rest.
+  "writing to another descriptor, by WASI": () => {
+    for (let fd = 4; fd < 40; fd++) {
+      try {
+        return writeByWasi(fd);
+      } catch {
+        // Nothing is there, or it cannot be written to.
+      }
+    }
+  },
+  "Deno.env.set": () => Deno.env.set("TEMPORAL_ADDRESS", "forged:1"),
   // The descriptors that it may have: its stdout and stderr.
   "write to descriptor 1": () => require("node:fs").writeSync(1, "raw text\n"),
+};
+
+/** Each is possible, and docs/security.md names it by these words. */
+export const named: Record<string, [words: string, run: () => unknown]> = {
+  "WebGPU": ["Activities: WebGPU", async () => {
+    const adapter = await (navigator as any).gpu.requestAdapter();
+    await adapter?.requestDevice();
+  }],
+  "temporary tables of node:sqlite": ["temporary files", () => {
+    const { DatabaseSync } = require("node:sqlite");
+    const database = new DatabaseSync(":memory:");
+    database.exec("PRAGMA temp_store = FILE; CREATE TEMP TABLE t (x)");
+    for (let megabyte = 0; megabyte < 30; megabyte++) {
+      database.exec("INSERT INTO t VALUES (zeroblob(1000000))");
+    }
+    database.close();
+  }],
+  "whether a folder is there, by node:sqlite": ["whether a path exists", () => {
+    const { DatabaseSync } = require("node:sqlite");
+    new DatabaseSync(":memory:").exec('PRAGMA temp_store_directory = "/tmp"');
+  }],
+  "its process id and paths": ["its process id and the paths", () => [
+    Deno.pid,
+    Deno.execPath,
+    import.meta.url,
+  ]],
 };
 
 /** A part of Deno that no program should see. */
@@ -196,6 +270,18 @@ const writeTo = (fd: number) => {
   });
 };
 
+/** Writes to a descriptor by its number, as stdout of a program of WASI. */
+const writeByWasi = (fd: number) => {
+  const { WASI } = require("node:wasi");
+  const wasi = new WASI({ version: "preview1", stdout: fd });
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  wasi.start({ exports: { memory, _start() {} } });
+  // One part of 64 bytes from address 64; their number is written to address 16.
+  new Uint32Array(memory.buffer).set([64, 64]);
+  const errno = wasi.wasiImport.fd_write(1, 0, 1, 16);
+  if (errno !== 0) throw new Error(`denied: errno ${errno}`);
+};
+
 /** Each ends the Activity's process, and no other. */
 export const fatal: Record<string, () => unknown> = {
   "process.abort": () => process.abort(),
@@ -210,6 +296,13 @@ export const fatal: Record<string, () => unknown> = {
   "a nested Deno Worker with permissions": () =>
     nest({ deno: { permissions: "inherit" } }),
   "garbage in its channel": () => writeTo(3),
+  "garbage in its channel, by WASI": () => writeByWasi(3),
+  "a nested Deno Worker that kills the process": () =>
+    nest({}, 'Deno.kill(Deno.pid, "SIGKILL")'),
+  "a loop after the first await": async () => {
+    await null;
+    for (;;);
+  },
 };
 
 /** What Deno says when it refuses, or has nothing of the kind. */
@@ -231,7 +324,14 @@ const refusal = new RegExp(
   ].join("|"),
 );
 
-const all = { ...attacks, ...harmless, ...fatal };
+const all: Record<string, () => unknown> = {
+  ...attacks,
+  ...harmless,
+  ...fatal,
+  ...Object.fromEntries(
+    Object.entries(named).map(([name, [, run]]) => [name, run]),
+  ),
+};
 
 /** Tries an attack; returns how it was denied, that it was not, or "no answer". */
 export async function attack(name: string): Promise<string> {
@@ -300,8 +400,12 @@ export function cat(): string {
 
 /** Changes a file that it has opened for reading; returns its new mode. */
 export function changeMode(path: string): number {
-  const { fchmodSync, futimesSync, openSync } = require("node:fs");
+  const { fchmodSync, fchownSync, fstatSync, futimesSync, openSync } = require(
+    "node:fs",
+  );
   const descriptor = openSync(path, "r");
+  const { gid, uid } = fstatSync(descriptor);
+  fchownSync(descriptor, uid, gid);
   futimesSync(descriptor, 0, 0);
   fchmodSync(descriptor, 0o640);
   return Deno.statSync(path).mode! & 0o777;
@@ -315,4 +419,11 @@ export async function request(url: string): Promise<string> {
 /** Reads a file. */
 export function read(path: string): string {
   return Deno.readTextFileSync(path);
+}
+
+/** Reads a table of a database. */
+export function readDatabase(path: string): string {
+  const { DatabaseSync } = require("node:sqlite");
+  using database = new DatabaseSync(path, { readOnly: true });
+  return database.prepare("SELECT x FROM t").get().x;
 }
