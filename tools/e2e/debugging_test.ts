@@ -55,6 +55,7 @@ class Debugger implements AsyncDisposable {
           instrumentation: "beforeScriptWithSourceMapExecution",
         });
       }
+      await Promise.all(this.#ready.values());
       await this.#send("Runtime.runIfWaitingForDebugger");
     };
     this.#socket.onmessage = async ({ data }) => {
@@ -154,7 +155,7 @@ function launch(name: string, file: string, cwd: string): Program {
     configurations.find((one: { name: string }) => one.name === name);
   const command = [runtimeExecutable, ...runtimeArgs, program ?? [], args ?? []]
     .flat().map((argument) =>
-      argument.replace("--inspect-brk", "--inspect-brk=127.0.0.1:0")
+      argument.replace(/^--inspect-(?:brk|wait)$/, "$&=127.0.0.1:0")
         .replace("${workspaceFolder}", cwd).replace("${relativeFile}", file)
     );
   const env = { ...cleanEnv, TEMPORAL_TEST_SERVER: testServer };
@@ -176,7 +177,7 @@ Deno.test("breakpoints stop in tests and Activities, but not in Workflows on Den
   await using test = launch("Test", "tests/run_workflow_test.ts", root);
   const lines = [inActivity, inTest, inWorkflow];
   await using session = new Debugger(await addressOf(test), lines);
-  await test.prints("ok | 2 passed");
+  await test.prints("Waiting for the debugger to disconnect");
   assertEquals(session.stopped, [inActivity, inTest]);
 });
 
@@ -211,4 +212,28 @@ Deno.test({
     await program.prints("Waiting for the debugger to disconnect");
     assertEquals(session.stopped, [inWorkflow]);
   },
+});
+
+Deno.test("what a Workflow logs appears once, not on replay", async () => {
+  await using server = await startDevServer();
+  const env = { TEMPORAL_ADDRESS: server.address };
+  const workflows = await readProjectFile("workflows.ts");
+  const run = await readProjectFile("run_worker.ts");
+  await using project = await changedProject({
+    "workflows.ts": workflows
+      .replace("import { ", "import { log, ")
+      .replace(
+        "  return",
+        '  console.log("one");\n  log.info("two");\n  return',
+      ),
+    // Each Workflow Task replays.
+    "run_worker.ts": run.replace(
+      "taskQueue,\n      ",
+      "$&maxCachedWorkflows: 0,",
+    ),
+  });
+  await using worker = await startWorker([], { env, cwd: project.path });
+  await output("start", [], { env });
+  const printed = worker.stdout + worker.stderr;
+  assertEquals(printed.match(/one|two/g), ["one", "two"]);
 });

@@ -29,7 +29,7 @@ import {
 const step = new RegExp(
   [
     "^(?:Create the file|In) `(?<file>\\S+)`(?:, below `(?<line>.+)`)?.*:",
-    "\n\n```(?:ts|json)\n(?<code>[^]*?)^```",
+    "\n\n```(?:ts|js|json)\n(?<code>[^]*?)^```",
     "|^```sh\n(?<commands>[^]*?)^```(?:\n\n```text\n(?<transcript>[^]*?)^```)?",
   ].join(""),
   "gm",
@@ -62,6 +62,11 @@ function change(text: string, block: string): string {
   return [...kept, block].join("\n");
 }
 
+/** Reads JSON: a whole, or fields of an object. */
+function parse(code: string): unknown {
+  return JSON.parse(code.startsWith("{") ? code : `{${code}}`);
+}
+
 /** Merges two values of JSON. */
 function merge(left: unknown, right: unknown): unknown {
   if (Object(left) !== left || Array.isArray(left)) return right;
@@ -79,7 +84,7 @@ async function edit(path: string, code: string, line?: string) {
   const changed = line
     ? text.replace(line, () => `${line}\n${code}`)
     : path.endsWith(".json")
-    ? JSON.stringify(merge(JSON.parse(text), JSON.parse(`{${code}}`)), null, 2)
+    ? JSON.stringify(merge(JSON.parse(text), parse(code)), null, 2)
     : change(text, code);
   assert(changed !== text, `${path} has this already:\n${code}`);
   await Deno.writeTextFile(path, changed);
