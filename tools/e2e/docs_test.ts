@@ -3,7 +3,7 @@
  *
  * - "Create the file `F`" writes the block below it, and "In `F`" changes a file:
  *   what a block declares takes the place of what the file declares under the same
- *   names, and the rest is added. JSON is merged.
+ *   names, and the rest is added. JSON is merged, and a diff is applied.
  * - Commands (`sh`) with a transcript (`text`, where `…` stands for anything) are
  *   run, beside a development server. A new Worker takes the place of the last one.
  *   Of those without a transcript, `deno add` is run.
@@ -24,12 +24,13 @@ import {
   startDevServer,
   temporaryFolder,
 } from "./_programs.ts";
+import { applyDiff } from "./_diff.ts";
 
 /** One step of a page: code for a file, or commands and what they print. */
 const step = new RegExp(
   [
     "^(?:Create the file|In) `(?<file>\\S+)`(?:, below `(?<line>.+)`)?.*:",
-    "\n\n```(?:ts|js|json)\n(?<code>[^]*?)^```",
+    "\n\n```(?:ts|js|json|diff)\n(?<code>[^]*?)^```",
     "|^```sh\n(?<commands>[^]*?)^```(?:\n\n```text\n(?<transcript>[^]*?)^```)?",
   ].join(""),
   "gm",
@@ -62,6 +63,11 @@ function change(text: string, block: string): string {
   return [...kept, block].join("\n");
 }
 
+/** Whether a block is a diff. */
+function isDiff(code: string): boolean {
+  return code.split("\n").every((line) => /^(?:[-+ ]|$)/.test(line));
+}
+
 /** Reads JSON: a whole, or fields of an object. */
 function parse(code: string): unknown {
   return JSON.parse(code.startsWith("{") ? code : `{${code}}`);
@@ -83,6 +89,8 @@ async function edit(path: string, code: string, line?: string) {
   await Deno.mkdir(dirname(path), { recursive: true });
   const changed = line
     ? text.replace(line, () => `${line}\n${code}`)
+    : isDiff(code)
+    ? applyDiff(text, code)
     : path.endsWith(".json")
     ? JSON.stringify(merge(JSON.parse(text), parse(code)), null, 2)
     : change(text, code);

@@ -19,6 +19,7 @@ import {
   startDevServer,
   startWorker,
 } from "./_programs.ts";
+import { applyDiff } from "./_diff.ts";
 
 const docs = Array.from(
   Deno.readDirSync(join(root, "docs")),
@@ -116,15 +117,6 @@ async function followPart(heading: string, cwd: string) {
       : applyDiff(await Deno.readTextFile(path), code);
     await Deno.writeTextFile(path, text);
   }
-}
-
-/** Replaces the lines of a diff that has no line numbers. */
-function applyDiff(text: string, diff: string): string {
-  const side = (sign: string) =>
-    diff.split("\n").filter((line) => line[0] === " " || line[0] === sign)
-      .map((line) => line.slice(1)).join("\n");
-  assertStringIncludes(text, side("-"));
-  return text.replace(side("-"), () => side("+"));
 }
 
 Deno.test('the part "Make it yours" works, change by change', async () => {
