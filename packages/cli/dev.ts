@@ -46,7 +46,9 @@ await runProgram("deno task dev [TASK]", options, async (args) => {
   });
   while (!signal.aborted) {
     const change = nextChange();
-    worker = startTask(task, flags, { echo: true });
+    // It replays what is open, see replay_open.ts.
+    const env = { TEMPORAL_REPLAY_OPEN: "1" };
+    worker = startTask(task, flags, { echo: true, env });
     isDraining = false;
     worker.status.then(({ code }) => {
       if (signal.aborted || isDraining) return;

@@ -25,7 +25,16 @@ const tutorial = [
 ];
 
 /** The tasks of the root that a project has. */
-const tasks = ["demo", "test", "server", "worker", "start", "dev", "bundle"];
+const tasks = [
+  "demo",
+  "test",
+  "server",
+  "worker",
+  "start",
+  "dev",
+  "bundle",
+  "replay",
+];
 
 /** The permission sets of the root that a project has. */
 const sets = ["activities", "worker", "start", "test", "dev"];
