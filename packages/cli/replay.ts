@@ -74,7 +74,7 @@ await runProgram("deno task replay [PATH…]", options, async (args) => {
   );
   const workflowsPath = resolve(args.workflows ?? "workflows.ts");
   const workflowBundle = bundle
-    ? { codePath: resolve(bundle) }
+    ? { code: await readBundle(bundle) }
     : await abortable(bundleWorkflowCode({ workflowsPath }), signal);
   const { report, end } = createReport(paths !== undefined, json);
   const replaying = replayAll(
@@ -85,6 +85,19 @@ await runProgram("deno task replay [PATH…]", options, async (args) => {
   await abortable(replaying, signal);
   end();
 });
+
+async function readBundle(path: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    const isMissing = error instanceof Deno.errors.NotFound;
+    throw new UserError(
+      `Cannot read the bundle "${path}": ${
+        isMissing ? "it does not exist" : (error as Error).message
+      }`,
+    );
+  }
+}
 
 async function connect(
   { connectionOptions, namespace }: Settings,
@@ -134,14 +147,19 @@ async function* saveEach(
       if (!history) return;
       const start = history.events?.[0]
         ?.workflowExecutionStartedEventAttributes;
-      const id = encodeURIComponent(
-        recorded.workflowId ?? start?.workflowId ?? "",
-      )
-        .replaceAll("*", "%2A").slice(0, 150);
-      const file = `${id}.${start?.originalExecutionRunId}.json`;
-      // The identities of Workers and Clients contain names of machines.
+      const ids = [
+        recorded.workflowId ?? start?.workflowId,
+        start?.originalExecutionRunId,
+      ];
+      const file = ids.map((id) =>
+        encodeURIComponent(id ?? "").replaceAll("*", "%2A").slice(0, 100)
+      ).join(".") + ".json";
+      // Identities, and sticky Task Queues, contain names of machines.
       const text = historyToJSON(history)
-        .replaceAll(/("identity": "[^"@]*@)[^"]+/g, "$1localhost");
+        .replaceAll(
+          /("(?:identity": "[^"@]*|name": "\d+)@)[^"]+/g,
+          "$1localhost",
+        );
       await Deno.writeTextFile(join(folder, file), `${text}\n`);
       return history;
     };
@@ -177,7 +195,7 @@ function createReport(areFiles: boolean, json?: boolean) {
       }
       if (Date.now() - printed < (isTerminal ? 100 : PROGRESS_MS)) return;
       printed = Date.now();
-      const text = `Replayed ${done} Event Histories; ${failed} do not fit`;
+      const text = `Replayed ${count(done)}; ${failed} do not fit`;
       write(isTerminal ? `\r\x1b[K${text}` : `${text}\n`);
     },
     end() {
@@ -192,11 +210,15 @@ function createReport(areFiles: boolean, json?: boolean) {
       }
       if (failed) {
         throw new UserError(
-          `Cannot replay ${failed} of ${done} Event Histories: before you deploy ` +
+          `Cannot replay ${failed} of ${count(done)}: before you deploy ` +
             'this code, keep what it did for them, with "patched"',
         );
       }
-      write(`Replayed ${done} Event Histories; all fit the code\n`);
+      write(`Replayed ${count(done)}; all fit the code\n`);
     },
   };
+}
+
+function count(histories: number): string {
+  return `${histories} Event ${histories === 1 ? "History" : "Histories"}`;
 }
