@@ -74,29 +74,20 @@ await runProgram("deno task replay [PATH…]", options, async (args) => {
   );
   const workflowsPath = resolve(args.workflows ?? "workflows.ts");
   const workflowBundle = bundle
-    ? { code: await readBundle(bundle) }
+    ? { code: await Deno.readTextFile(bundle).catch(refuse) }
     : await abortable(bundleWorkflowCode({ workflowsPath }), signal);
-  const { report, end } = createReport(paths !== undefined, json);
+  const { clear, end, report } = createReport(paths !== undefined, json);
   const replaying = replayAll(
     { workflowBundle, plugins: [new DenoPlugin()] },
     save ? saveEach(histories, save) : histories,
     report,
   );
-  await abortable(replaying, signal);
+  await abortable(replaying, signal).finally(clear);
   end();
 });
 
-async function readBundle(path: string): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    const isMissing = error instanceof Deno.errors.NotFound;
-    throw new UserError(
-      `Cannot read the bundle "${path}": ${
-        isMissing ? "it does not exist" : (error as Error).message
-      }`,
-    );
-  }
+function refuse({ message }: Error): never {
+  throw new UserError(`Cannot read the bundle: ${message}`);
 }
 
 async function connect(
@@ -174,11 +165,15 @@ function createReport(areFiles: boolean, json?: boolean) {
   let [done, failed, printed] = [0, 0, Date.now()];
   const write = (text: string) =>
     Deno.stderr.writeSync(new TextEncoder().encode(text));
-  const print = (line: string) => {
+  const clear = () => {
     if (isTerminal) write("\r\x1b[K");
+  };
+  const print = (line: string) => {
+    clear();
     console.log(escapeControls(line));
   };
   return {
+    clear,
     report(replay: Replay) {
       const { file, problem, workflowId, workflowType = "other files" } =
         replay;
@@ -202,7 +197,6 @@ function createReport(areFiles: boolean, json?: boolean) {
       for (const [type, count] of Object.entries(counts)) {
         if (count > MAX_LINES) print(`… ${count - MAX_LINES} more of ${type}`);
       }
-      if (isTerminal) write("\r\x1b[K");
       if (!done && areFiles) {
         throw new UserError(
           "Cannot replay: these paths hold no Event Histories",

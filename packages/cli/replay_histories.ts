@@ -156,8 +156,8 @@ async function replayInTurn(
   while (!(await next).done) {
     // Another Worker, if the last one did not survive an Event History.
     const results = Worker.runReplayHistories({
-      // A replay Worker has no time limit on endless loops.
-      ...{ isolateExecutionTimeout: "5 seconds" },
+      // Endless loops have no time limit otherwise, and large payloads take time.
+      ...{ isolateExecutionTimeout: "30 seconds" },
       ...options,
     }, load());
     try {

@@ -41,7 +41,12 @@ export async function replayOpen(worker: Worker, address: string) {
   }`;
   const open = listRecorded(client, { query, ...LIMIT });
   const replaying = replayAll(
-    { ...optionsOf(worker), replayName: REPLAY_NAME },
+    {
+      ...optionsOf(worker),
+      replayName: REPLAY_NAME,
+      // An endless loop blocks the Worker for this time.
+      ...{ isolateExecutionTimeout: "1 second" },
+    },
     open,
     (replay) => {
       if (replay.problem && replay.workflowType) {

@@ -20,12 +20,19 @@ const errors = new Set([
   "Workflow failed",
 ]);
 
+const undo = 'undo the change, or keep what the code did with "patched": see ' +
+  "https://docs.temporal.io/patching";
+
+const fix =
+  "fix the Workflow code, and restart the Worker; to fail the Workflow " +
+  "instead, throw an ApplicationFailure";
+
 /** Takes from the log what is about Workflow Tasks that fail. */
 export class TaskFailures {
   /** Workflow Ids of the Workflow Executions that the Worker holds, by Run Id. */
   readonly #workflowIds = new Map<string, string>();
-  /** How often those have failed whose Workflow Task is retried, by Run Id. */
-  readonly #counts = new Map<string, number>();
+  /** Why and how often a Workflow Task has failed that is retried, by Run Id. */
+  readonly #failing = new Map<string, { reason: string; count: number }>();
   readonly #replayed = new Set<string>();
   readonly #log: (message: string, meta: LogMetadata) => void;
   readonly #countAttempts: (meta: Execution) => Promise<number>;
@@ -54,21 +61,32 @@ export class TaskFailures {
     switch (message) {
       case "Creating workflow":
         this.#workflowIds.set(runId, workflowId);
-        if (this.#counts.has(runId)) this.#checkAttempt({ runId, workflowId });
+        if (this.#failing.has(runId)) this.#checkAttempt({ runId, workflowId });
         return false;
       case "Disposing workflow":
         this.#workflowIds.delete(runId);
         return false;
-      case "Failing workflow task":
-        if (!this.#counts.has(runId) && !this.#replayed.has(runId)) {
+      case "Failing workflow task": {
+        const failure = String(meta.failure);
+        const reason = explain(failure);
+        if (!this.#failing.has(runId) && !this.#replayed.has(runId)) {
           const workflowId = this.#workflowIds.get(runId);
-          const message = describe(String(meta.failure), workflowId ?? runId);
-          this.#log(message, { runId, workflowId });
+          const advice = failure.includes("[TMPRL1100]") ? undo : fix;
+          this.#log(
+            `Workflow "${workflowId ?? runId}" makes no progress, since its ` +
+              `Workflow Task fails and is retried: ${reason}; ${advice}`,
+            { runId, workflowId },
+          );
         }
-        this.#counts.set(runId, 1);
+        this.#failing.set(runId, { reason, count: 1 });
         return true;
-      default:
-        return errors.has(message) && this.#counts.has(runId);
+      }
+      default: {
+        const known = errors.has(message) && this.#failing.get(runId);
+        return known
+          ? explain(String(meta.error?.message)) === known.reason
+          : false;
+      }
     }
   }
 
@@ -77,12 +95,12 @@ export class TaskFailures {
     const { runId } = execution;
     // If it cannot be known now, it will be at the next attempt.
     const attempt = await this.#countAttempts(execution).catch(() => undefined);
-    const count = this.#counts.get(runId);
-    if (attempt === undefined || count === undefined) return;
+    const failing = this.#failing.get(runId);
+    if (attempt === undefined || !failing) return;
     const failures = attempt - 1;
-    if (failures < 1) this.#counts.delete(runId);
-    if (failures < 2 * count) return;
-    this.#counts.set(runId, failures);
+    if (failures < 1) this.#failing.delete(runId);
+    if (failures < 2 * failing.count) return;
+    failing.count = failures;
     this.#log(
       `Workflow "${execution.workflowId}" has failed ${failures} Workflow Tasks ` +
         "in a row",
@@ -93,15 +111,3 @@ export class TaskFailures {
 
 /** Identifies a Workflow Execution. */
 export type Execution = { runId: string; workflowId: string };
-
-/** Returns why a Workflow Task fails, and what to do. */
-function describe(failure: string, workflowId: string): string {
-  const reason = explain(failure);
-  const advice = failure.includes("[TMPRL1100]")
-    ? 'undo the change, or keep what the code did with "patched": see ' +
-      "https://docs.temporal.io/patching"
-    : "fix the Workflow code, and restart the Worker; to fail the Workflow " +
-      "instead, throw an ApplicationFailure";
-  return `Workflow "${workflowId}" makes no progress, since its Workflow Task ` +
-    `fails and is retried: ${reason}; ${advice}`;
-}

@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { REPLAY_NAME, TaskFailures } from "./task_failures.ts";
 
 const execution = { runId: "run", workflowId: "order" };
+const price = new Error("no price");
 const failure =
   'Failure { failure: Some(Failure { message: "no price", source: "" }) }';
 const first =
@@ -26,7 +27,7 @@ function createFailures() {
       failures.take("Creating workflow", execution);
       await Promise.resolve();
       return [
-        failures.take("Workflow failed", execution),
+        failures.take("Workflow failed", { ...execution, error: price }),
         // The SDK's core logs the first attempt alone.
         number === 1 &&
         failures.take("Failing workflow task", { runId: "run", failure }),
@@ -58,6 +59,14 @@ Deno.test("a Workflow Task that fails after others have succeeded is reported ag
   await Promise.resolve();
   await fail(1);
   assertEquals(logged, [first, first]);
+});
+
+Deno.test("another error of a Workflow whose Workflow Task has failed stays in the log", async () => {
+  const { failures, fail } = createFailures();
+  await fail(1);
+  const error = new Error("out of stock");
+  const meta = { ...execution, error };
+  assertEquals(failures.take("Workflow failed", meta), false);
 });
 
 Deno.test("a Workflow Task that does not fit is reported with a way out", () => {
