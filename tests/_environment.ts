@@ -19,9 +19,6 @@ export async function createWorker(
     taskQueue,
     workflowsPath: import.meta.resolve("../workflows.ts"),
     activities,
-    // With no Workflow Execution cached, each Workflow Task replays the Event
-    // History: Workflow code that is not deterministic fails.
-    maxCachedWorkflows: 0,
   });
 }
 

@@ -24,8 +24,6 @@ async function runOrder(
     taskQueue: orderId,
     workflowsPath: import.meta.resolve("./workflows.ts"),
     activities: { ...activities, ...mocks },
-    // Each Workflow Task replays the Event History.
-    maxCachedWorkflows: 0,
   });
   return await worker.runUntil(async () => {
     const handle = await client.workflow.start(ProcessOrder, {

@@ -10,7 +10,8 @@ import { UsageError } from "./errors.ts";
 
 /**
  * What a program accepts, each with its meaning: `NAME` is the argument that
- * needs no option, `--queue NAME` an option with a value, `--keep` one without.
+ * needs no option, `FILE…` stands for several of them, `--queue NAME` is an option
+ * with a value, `--keep` one without.
  */
 export type Options = Record<string, string>;
 
@@ -22,6 +23,7 @@ export type Arguments<O extends Options> = {
       : K
   ]?: K extends `--${string} ${string}` ? string
     : K extends `--${string}` ? boolean
+    : K extends `${string}…` ? string[]
     : string;
 };
 
@@ -50,10 +52,12 @@ export function readArguments<O extends Options>(
   }
   const rest = parsed._ as string[];
   const argument = names.find((name) => !name.startsWith("--"));
-  if (rest.length > (argument ? 1 : 0)) {
+  const isList = argument?.endsWith("…");
+  if (!isList && rest.length > (argument ? 1 : 0)) {
     throw new UsageError(`Unexpected argument "${rest.at(-1)}"`);
   }
-  return { ...parsed, ...argument && { [argument]: rest[0] } } as Arguments<O>;
+  const value = !isList ? rest[0] : rest.length > 0 ? rest : undefined;
+  return { ...parsed, ...argument && { [argument]: value } } as Arguments<O>;
 }
 
 /**

@@ -61,7 +61,9 @@ await runProgram("deno task dev [TASK]", options, async (args) => {
   });
   while (!signal.aborted) {
     change ??= nextChange(signal).finally(() => change = undefined);
-    worker = startTask(task, flags, { echo: true });
+    // It replays what is open, see replay_open.ts.
+    const env = { TEMPORAL_REPLAY_OPEN: "1" };
+    worker = startTask(task, flags, { echo: true, env });
     isDraining = false;
     const server = worker.status.then(async ({ code }) => {
       if (signal.aborted || isDraining) return;

@@ -13,6 +13,7 @@ import {
   Runtime,
 } from "@temporalio/worker";
 import { escapeControls, UserError } from "./errors.ts";
+import { type Execution, TaskFailures } from "./task_failures.ts";
 
 const logLevels = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"] as const;
 
@@ -36,6 +37,8 @@ const sdkAttributes = new Set(
 export interface RuntimeOptions {
   /** Called when a call to the Temporal Service fails and is repeated. */
   onRetry: () => void;
+  /** Asks the Temporal Service for the current attempt of a Workflow Task. */
+  countAttempts: (execution: Execution) => Promise<number>;
   /** `text`, a line each, or `json`, an object each (default: text). */
   logFormat?: string;
   /** Where to serve metrics for Prometheus, as `IP:PORT`. */
@@ -49,7 +52,7 @@ export interface RuntimeOptions {
  * @throws {UserError} if there is no such level, format or address
  */
 export function installRuntime(options: RuntimeOptions) {
-  const { logFormat = "text", metricsAddress, onRetry } = options;
+  const { logFormat = "text", metricsAddress } = options;
   const wanted = Deno.env.get("LOG_LEVEL");
   const level = logLevels.find((level) => level === wanted?.toUpperCase());
   if (wanted && !level) {
@@ -63,7 +66,7 @@ export function installRuntime(options: RuntimeOptions) {
       `Cannot use log format "${logFormat}": use text or json`,
     );
   }
-  const logger = new WorkerLogger(level, onRetry, format);
+  const logger = new WorkerLogger(level, options, format);
   const core = level ?? "WARN";
   const filter = makeTelemetryFilterString({ core, other: "ERROR" });
   try {
@@ -89,10 +92,11 @@ export function installRuntime(options: RuntimeOptions) {
 class WorkerLogger extends DefaultLogger {
   readonly #minimum: { application: number; sdk: number };
   readonly #onRetry: () => void;
+  readonly #failures: TaskFailures;
 
   constructor(
     level: LogLevel | undefined,
-    onRetry: () => void,
+    { countAttempts, onRetry }: RuntimeOptions,
     format: (entry: LogEntry) => string,
   ) {
     super("TRACE", (entry) => console.error(format(entry)));
@@ -101,10 +105,15 @@ class WorkerLogger extends DefaultLogger {
       sdk: logLevels.indexOf(level ?? "WARN"),
     };
     this.#onRetry = onRetry;
+    this.#failures = new TaskFailures(
+      (message, meta) => this.log("WARN", message, meta),
+      countAttempts,
+    );
   }
 
   override log(level: LogLevel, message: string, meta?: LogMetadata) {
     if (meta?.target === retries) return this.#onRetry();
+    if (this.#failures.take(message, meta)) return;
     const { application, sdk } = this.#minimum;
     const component = meta?.sdkComponent;
     const isApplication = component === "activity" || component === "workflow";
@@ -122,7 +131,8 @@ export function formatText(
   const { activityType, error, workflowId } = meta;
   const subjects = [
     activityType && ` Activity "${activityType}"`,
-    workflowId && ` Workflow "${workflowId}"`,
+    workflowId && !message.startsWith(`Workflow "`) &&
+    ` Workflow "${workflowId}"`,
   ].filter(Boolean).join(",");
   const attributes = Object.entries(meta)
     .filter(([key, value]) => !sdkAttributes.has(key) && value !== undefined)

@@ -20,6 +20,7 @@ import {
 } from "@temporalio/worker";
 import { DenoPlugin } from "@temporal-on-deno/plugin";
 import { readArguments } from "./arguments.ts";
+import { ReplayPlugin } from "./replay_plugin.ts";
 import { TimeLimitPlugin } from "./time_limit.ts";
 
 Runtime.install({
@@ -57,6 +58,7 @@ class SameThreadPlugin implements NativeConnectionPlugin, WorkerPlugin {
 export const plugins: (ConnectionPlugin & NativeConnectionPlugin)[] = [
   new SameThreadPlugin(),
   new TimeLimitPlugin(),
+  new ReplayPlugin(),
   new DenoPlugin(),
 ];
 

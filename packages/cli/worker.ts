@@ -18,6 +18,8 @@ import { connectError } from "./connect.ts";
 import { UsageError, UserError } from "./errors.ts";
 import { installRuntime } from "./logger.ts";
 import { deadline, onSignal, printError, runProgram } from "./program.ts";
+import { replayOpen } from "./replay_open.ts";
+import type { Execution } from "./task_failures.ts";
 import {
   CONNECT_TIMEOUT_MS,
   loadSettings,
@@ -59,6 +61,7 @@ export async function workerMain(
     const reporter = new WorkerReporter(settings, deployment);
     installRuntime({
       onRetry: () => reporter.checkConnection(),
+      countAttempts: (execution) => reporter.countAttempts(execution),
       logFormat: args["log-format"],
       metricsAddress: args["metrics-address"],
     });
@@ -130,6 +133,8 @@ class WorkerReporter implements NativeConnectionPlugin, WorkerPlugin {
   async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>) {
     const { namespace, taskQueue } = this.#settings;
     this.#worker = worker;
+    // The task "dev" sets it.
+    if (Deno.env.get("TEMPORAL_REPLAY_OPEN")) replayOpen(worker, this.#address);
     revokeSecrets();
     console.log(
       `Worker is polling Task Queue "${taskQueue}" in Namespace ` +
@@ -167,6 +172,13 @@ class WorkerReporter implements NativeConnectionPlugin, WorkerPlugin {
       printError(gaveUp(worker).message);
       Deno.exit(1);
     }, shutdownForceTimeMs + 500);
+  }
+
+  /** Asks for the current attempt of a Workflow Task; it is 1 if none is open. */
+  async countAttempts({ runId, workflowId }: Execution): Promise<number> {
+    const handle = this.#worker!.client!.workflow.getHandle(workflowId, runId);
+    const { raw } = await handle.describe();
+    return raw.pendingWorkflowTask?.attempt ?? 1;
   }
 
   /** Reports that the connection is lost, if it is, and when it is back. */

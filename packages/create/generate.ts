@@ -34,6 +34,7 @@ const tasks = [
   "start",
   "dev",
   "bundle",
+  "replay",
 ];
 
 /** The permission sets of the root that a project has, or makes others of. */

@@ -19,7 +19,7 @@ import { root, temporaryFolder } from "../shared/project.ts";
 
 export { startDevServer } from "../../packages/cli/servers/dev_server.ts";
 export { Program };
-export { waitFor } from "../../packages/cli/processes.ts";
+export { run, waitFor } from "../../packages/cli/processes.ts";
 export { changedProject, root, temporaryFolder } from "../shared/project.ts";
 
 // No Worker runs in these tests' own process: whatever they open, they close.

@@ -61,3 +61,18 @@ Deno.test({
     assertStringIncludes(piped.output, "033   [   3   1   m   b  \\n   c");
   },
 });
+
+Deno.test({
+  name: "replay keeps its progress to one line on a terminal",
+  ignore,
+  async fn() {
+    const command = "deno task --quiet replay tests/histories tests/histories";
+    const { code, output } = await runInTerminal(command);
+    assertMatch(
+      output,
+      // deno-lint-ignore no-control-regex
+      /^(?:\r\x1b\[K(?:Replayed \d+ [^\r\n]*)?)+Replayed 4 Event Histories; all fit the code\r\n$/,
+    );
+    assertEquals(code, 0);
+  },
+});

@@ -1,0 +1,157 @@
+/** The task `replay` with files. */
+
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { historyFromJSON } from "@temporalio/common/lib/proto-utils.js";
+// deno-lint-ignore no-import-prefix -- only packages/cli depends on it
+import proto from "npm:@temporalio/proto@^1.24.0";
+import { join } from "node:path";
+import { bundleWorkflowCode } from "../../packages/plugin/mod.ts";
+import { output, readProjectFile, root, temporaryFolder } from "./_programs.ts";
+
+const history = await readProjectFile("tests/histories/hello-workflow.json");
+const { events } = JSON.parse(history);
+
+const protobuf = proto.temporal.api.history.v1.History
+  .encode(historyFromJSON(JSON.parse(history))).finish();
+
+/** Returns the Event History with other events. */
+function withEvents(change: (given: typeof events) => typeof events): string {
+  const changed = change(structuredClone(events));
+  return JSON.stringify({ events: changed });
+}
+
+/** Replays files in a folder of their own. */
+async function replay(
+  files: Record<string, string | Uint8Array>,
+  ...args: string[]
+) {
+  await using folder = await temporaryFolder();
+  for (const [name, content] of Object.entries(files)) {
+    const bytes = typeof content === "string"
+      ? new TextEncoder().encode(content)
+      : content;
+    await Deno.writeFile(join(folder.path, name), bytes);
+  }
+  const { code, stdout, stderr } = await output("replay", [
+    folder.path,
+    ...args,
+  ]);
+  const lines = stdout.replaceAll(`${folder.path}/`, "").split("\n").toSorted()
+    .filter((line) => line);
+  // Lines before the last one are progress.
+  return { code, lines, last: stderr.trimEnd().split("\n").at(-1)! };
+}
+
+Deno.test("replay accepts JSON of the CLI and of the Web UI, protobuf, and what is open", async () => {
+  // The Web UI's names of types have another case.
+  const webUi = history.replaceAll(
+    /"EVENT_TYPE_(\w+)"/g,
+    (_, type: string) =>
+      `"${
+        type.toLowerCase().replaceAll(/(?:^|_)(\w)/g, (_, c) => c.toUpperCase())
+      }"`,
+  );
+  const { code, lines, last } = await replay({
+    "cli.json": history,
+    "web_ui.json": webUi,
+    "proto.binpb": protobuf,
+    "not_started.json": withEvents((events) => events.slice(0, 2)),
+    "open.json": withEvents((events) => events.slice(0, 5)),
+    "README.md": "no Event History",
+  });
+  assertEquals(lines, []);
+  assertEquals(last, "Replayed 5 Event Histories; all fit the code");
+  assertEquals(code, 0);
+});
+
+Deno.test("replay says what does not fit in a line each, and replays the others", async () => {
+  const encrypted = btoa("binary/encrypted");
+  const { code, lines, last } = await replay({
+    "codec.json": history.replaceAll(btoa("json/plain"), encrypted),
+    "empty.json": "",
+    "events.json": '{"events":[]}',
+    "gap.json": withEvents((events) => events.toSpliced(3, 1)),
+    "good.json": history,
+    "null.json": "null",
+    "open.json": withEvents((events) => events.slice(0, 5))
+      .replaceAll("say_hello", "say_goodbye"),
+    "order.json": withEvents((events) => {
+      events[3] = { ...events[4], eventId: "4" };
+      return events.slice(0, 4);
+    }),
+    "truncated.binpb": protobuf.slice(0, -100),
+    "truncated.json": history.slice(0, 3_000),
+    "type.json": history.replaceAll("SayHello", "Say\\u001b[31mNothing"),
+  });
+  assertEquals(lines, [
+    '"codec.json" (SayHello) does not replay: there is no codec for its payloads (binary/encrypted)',
+    '"empty.json" does not replay: Unexpected end of JSON input',
+    '"events.json" does not replay: it does not begin with WorkflowExecutionStarted',
+    '"gap.json" does not replay: event 4 is missing',
+    '"null.json" does not replay: Invalid history, expected an object with an array of events',
+    '"open.json" (SayHello) does not replay: at event 5, the code schedules an Activity with the type "say_hello", but the Event History has "say_goodbye"',
+    '"order.json" does not replay: event 4 ends no Workflow Task',
+    '"truncated.binpb" does not replay: index out of range',
+    '"truncated.json" does not replay: Unexpected end of JSON input',
+    '"type.json" (Say\\u001b[31mNothing) does not replay: the code has no Workflow "Say\\u001b[31mNothing"',
+  ]);
+  assertStringIncludes(last, "Cannot replay 10 of 11 Event Histories: ");
+  assertEquals(code, 1);
+});
+
+Deno.test("replay reads an Event History of 50 MB", async () => {
+  const argument = JSON.stringify("x".repeat(37_000_000));
+  const { code, last } = await replay({
+    "large.json": history.replace(btoa('"Temporal"'), btoa(argument)),
+  });
+  assertEquals(last, "Replayed 1 Event History; all fit the code");
+  assertEquals(code, 0);
+});
+
+Deno.test("replay prints JSON, and 10 lines of text for each Workflow Type", async () => {
+  const other = history.replaceAll("say_hello", "say_goodbye");
+  const files = Object.fromEntries(
+    Array.from({ length: 12 }, (_, index) => [`${index}.json`, other]),
+  );
+  const text = await replay(files);
+  assertEquals(text.lines.length, 11);
+  assertEquals(text.lines.includes("… 2 more of SayHello"), true);
+  const { lines } = await replay({ "0.json": other }, "--json");
+  assertEquals(JSON.parse(lines[0]), {
+    file: "0.json",
+    workflowId: "hello-workflow",
+    runId: events[0].workflowExecutionStartedEventAttributes
+      .originalExecutionRunId,
+    workflowType: "SayHello",
+    problem:
+      'at event 5, the code schedules an Activity with the type "say_hello"' +
+      ', but the Event History has "say_goodbye"',
+    isNondeterministic: true,
+  });
+});
+
+Deno.test("replay uses other Workflow code, or a bundle", async () => {
+  const files = { "a.json": history };
+  const workflowsPath = join(root, "examples", "order", "workflows.ts");
+  const missing =
+    '"a.json" (SayHello) does not replay: the code has no Workflow "SayHello"';
+  const module = await replay(files, "--workflows", workflowsPath);
+  assertEquals(module.lines, [missing]);
+  await using folder = await temporaryFolder();
+  const path = join(folder.path, "bundle.js");
+  const { code } = await bundleWorkflowCode({ workflowsPath });
+  await Deno.writeTextFile(path, code);
+  const bundle = await replay(files, "--bundle", path);
+  assertEquals(bundle.lines, [missing]);
+  const none = await replay(files, "--bundle", "none.js");
+  assertEquals(none.code, 1);
+  assertStringIncludes(none.last, "Cannot read the bundle: ");
+});
+
+Deno.test("replay fails if there is nothing in the folder", async () => {
+  const { code, last } = await replay({});
+  assertEquals(
+    [code, last],
+    [1, "Cannot replay: these paths hold no Event Histories"],
+  );
+});

@@ -1,0 +1,41 @@
+/** Tests of the tutorial replay what they have run. */
+
+import { assertStringIncludes } from "@std/assert";
+import { changedProject, readProjectFile, runTest } from "./_programs.ts";
+
+const workflows = (await readProjectFile("workflows.ts"))
+  .replace("import { proxy", "import { workflowInfo, proxy");
+
+async function testWith(text: string): Promise<string> {
+  await using project = await changedProject({ "workflows.ts": text });
+  return await runTest("tests/run_workflow_test.ts", project.path);
+}
+
+Deno.test("a test fails if its Workflow makes another decision in a replay", async () => {
+  const first = await testWith(workflows.replace(
+    "  return await",
+    '  if (workflowInfo().unsafe.isReplaying) return "Hello, World!";\n  return await',
+  ));
+  assertStringIncludes(
+    first,
+    '(SayHello) is not deterministic: in a replay at event 5, the code completes the Workflow, but the Event History has ActivityTaskScheduled "say_hello"',
+  );
+});
+
+Deno.test("a test fails if its Workflow makes another last decision in a replay", async () => {
+  const last = await testWith(
+    workflows.replace(
+      "import { workflowInfo",
+      "import { sleep, workflowInfo",
+    ).replace(
+      "return await say_hello(name);",
+      "const greeting = await say_hello(name);\n" +
+        "  if (workflowInfo().unsafe.isReplaying) await sleep(1);\n" +
+        "  return greeting;",
+    ),
+  );
+  assertStringIncludes(
+    last,
+    "(SayHello) is not deterministic: in a replay at event 11, the code starts a Timer, but the Event History has WorkflowExecutionCompleted",
+  );
+});
