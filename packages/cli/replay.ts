@@ -59,7 +59,7 @@ await runProgram("deno task replay [PATH…]", options, async (args) => {
   });
   const histories = paths ? readFiles(paths) : listRecorded(
     await abortable(
-      connect(loadSettings({ "task-queue": "", ...args })),
+      loadSettings({ "task-queue": "", ...args }).then(connect),
       signal,
     ),
     {
