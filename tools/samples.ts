@@ -32,7 +32,7 @@ interface Scenario {
   workers?: string[];
   /** Scripts that run one after the other (default: `workflow*` and Mocha's tests). */
   clients?: string[];
-  /** The seconds after which a client is ended (default: 60). */
+  /** The seconds after which a client is ended (default: 150). */
   limit?: number;
   /** What is not the same from one run to the next. */
   varies?: RegExp;
@@ -164,6 +164,24 @@ function allDependencies(
 }
 
 /**
+ * Returns the latest version of the contrib package that a sample has: it names the one
+ * version of the SDK that it works with, which may not be the latest.
+ */
+async function contribVersion(
+  dependencies: Dependencies,
+): Promise<string | undefined> {
+  const name = Object.keys(dependencies).find((name) =>
+    /^@temporalio\/(?:ai-sdk|interceptors-opentelemetry-v2|langsmith|openai-agents|workflow-streams)$/
+      .test(name)
+  );
+  if (!name) return;
+  const { stdout } = await new Deno.Command("npm", {
+    args: ["view", name, "version"],
+  }).output();
+  return new TextDecoder().decode(stdout).trim();
+}
+
+/**
  * Installs the packages that samples share in the folder above them, to save time.
  * Of several versions, it is the most frequent one.
  */
@@ -246,12 +264,14 @@ async function runInside(
     join(Deno.cwd(), "node_modules/@temporalio/testing/package.json"),
     { with: { type: "json" } }
   ).catch(() => ({ default: { version: "1.24.0" } }));
-  await Deno.copyFile(cli, `${home}/temporal-sdk-typescript-${version}`);
+  const provide = async (name: string, path: string) => {
+    const file = `${home}/temporal-${name}sdk-typescript-${version}`;
+    const text = `#!/bin/sh\nexec "${path}" "$@"\n`;
+    await Deno.writeTextFile(file, text, { mode: 0o755 });
+  };
+  await provide("", cli);
   const testServer = Deno.env.get("TEMPORAL_TEST_SERVER");
-  if (testServer) {
-    const name = `temporal-test-server-sdk-typescript-${version}`;
-    await Deno.copyFile(testServer, `${home}/${name}`);
-  }
+  if (testServer) await provide("test-server-", testServer);
   const start = (script: string) => {
     const [name, ...args] = script.split(" ");
     const extra = runner[0] === "npm" && args.length > 0
@@ -331,7 +351,7 @@ async function runInside(
     }
   }
   for (const script of scenario.clients ?? []) {
-    await finish(script, scenario.limit ?? 60);
+    await finish(script, scenario.limit ?? 150);
   }
   const namespaces = await temporal([
     "operator",
@@ -426,6 +446,14 @@ async function trySample(
   for (const name of Object.keys(manifest.devDependencies ?? {})) {
     if (unused.test(name)) delete manifest.devDependencies[name];
   }
+  const own = await contribVersion(allDependencies(manifest));
+  for (
+    const dependencies of [manifest.dependencies, manifest.devDependencies]
+  ) {
+    for (const name of Object.keys(dependencies ?? {})) {
+      if (own && name.startsWith("@temporalio/")) dependencies[name] = own;
+    }
+  }
   await Deno.writeTextFile(path, JSON.stringify(manifest, null, 2));
   const names = Object.keys(manifest.scripts ?? {});
   const scenario: Scenario = {
@@ -478,6 +506,17 @@ async function trySample(
         "",
       ),
   );
+  if (own) {
+    // In a workspace, the plugin would bring the SDK of the workspace.
+    const plugin = join(out, "plugin");
+    await cp(join(import.meta.dirname!, "../packages/plugin"), plugin, {
+      recursive: true,
+    });
+    const config = join(folder, "deno.json");
+    const text = await Deno.readTextFile(config);
+    const links = `"links": ["${plugin}"]`;
+    await Deno.writeTextFile(config, text.replace(/"links": .*\]/, links));
+  }
   await must([Deno.execPath(), "install"]);
   const deno = await runOn("deno", [Deno.execPath(), "task", "-q"], {
     DENO_DIR: Deno.env.get("DENO_DIR") ??

@@ -24,7 +24,7 @@ import {
   relativeName,
   renameModule,
 } from "./move_modules.ts";
-import { type Finding, moveSource } from "./move_source.ts";
+import { type Finding, moveSource, service } from "./move_source.ts";
 import { checkout, isInside, sourceFor } from "./project.ts";
 
 /** The application cannot be moved. The message says why, in one line. */
@@ -60,15 +60,16 @@ const MAX_BYTES = 1_000_000;
 
 const sourceFile = /\.(?:[cm]?[jt]s|[jt]sx)$/;
 const declarationFile = /\.d\.[cm]?ts$/;
-const service =
-  /^(?:express|fastify|koa|hono|next|@nestjs\/core|@trpc\/server|apollo-server.*)$/;
+/** What Workers get as plugins on Node.js. */
+const noPlugins =
+  `// On Deno, deno.json replaces this module by deno_plugins.deno.ts.
+export const denoPlugins = [];
+`;
 
-const pluginModule =
-  `/** What Temporal's SDK needs on Deno; nothing on Node.js. */
-export const denoPlugins = "Deno" in globalThis
-  // @ts-ignore: Node.js does not load it.
-  ? [new (await import("@temporal-on-deno/plugin")).DenoPlugin()]
-  : [];
+/** What they get on Deno. */
+const plugins = `import { DenoPlugin } from "@temporal-on-deno/plugin";
+
+export const denoPlugins = [new DenoPlugin()];
 `;
 
 /**
@@ -98,8 +99,9 @@ export async function moveApplication(
   readFolder(root, texts, move.todo);
   const given = new Map(texts);
   const configs = { ...move, texts };
+  if (!texts.has("package.json")) refuse("it has no package.json");
   const manifest = readJson<Manifest>(configs, "package.json") ??
-    refuse("it has no package.json that can be read");
+    refuse("its package.json is not valid JSON");
   const { aliases, outputs, options } = readTsConfigs(configs);
   for (const path of texts.keys()) {
     if (outputs.some(([output]) => path.startsWith(`${output}/`))) {
@@ -259,28 +261,28 @@ async function moveSources(app: Application, paths: string[]) {
       imported.set(name, new Set([...imported.get(name) ?? [], ...names]));
     }
   }
-  const isHttp = ([, source]: typeof sources[0]) =>
-    source.getImportDeclarations().some((one) =>
-      /^(?:node:)?https?2?$/.test(one.getModuleSpecifierValue())
-    );
   const home = paths.some((path) => path.startsWith("src/")) ? "src/" : "";
-  const plugins = `${home}deno_plugins.ts`;
+  const pluginFile = `${home}deno_plugins.ts`;
   const modules = {
     rename: (name: string, path: string) => renameModule(app, name, path),
     isCommonJs: (name: string, path: string) =>
       app.commonJs.has(locate(app, name, path) ?? ""),
     hidden: await findHidden(app, imported),
-    plugins: (path: string) => relativeName(path, plugins),
-    isService: [...app.declared].some((name) => service.test(name)) ||
-      sources.some(isHttp),
+    plugins: (path: string) => relativeName(path, pluginFile),
+    isService: [...app.declared].some((name) => service.test(name)),
   };
   for (const [path, source] of sources) {
     texts.set(path, moveSource(source, path, modules, app));
   }
   const isUsed = paths.some((path) => texts.get(path)!.includes("denoPlugins"));
-  if (!isUsed || texts.has(plugins)) return;
-  texts.set(plugins, pluginModule);
-  app.changes.push({ path: plugins, text: "holds the plugin" });
+  if (!isUsed) return;
+  const ownFile = pluginFile.replace(/ts$/, "deno.ts");
+  app.imports[`./${pluginFile}`] = `./${ownFile}`;
+  for (const [path, text] of [[pluginFile, noPlugins], [ownFile, plugins]]) {
+    if (texts.has(path)) continue;
+    texts.set(path, text);
+    app.changes.push({ path, text: "says which plugins Workers have" });
+  }
 }
 
 /** Writes what differs. */

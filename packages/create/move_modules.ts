@@ -179,7 +179,7 @@ export async function findHidden(
   wanted: Map<string, Set<string>>,
 ): Promise<Map<string, Set<string>>> {
   const hidden = new Map<string, Set<string>>();
-  const names = new Map(wanted);
+  const names = new Map([...wanted].filter(([, names]) => names.size > 0));
   while (names.size > 0) {
     const imports = [...names].map(([name, imported], index) =>
       `import { ${

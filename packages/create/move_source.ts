@@ -24,7 +24,7 @@ export interface Modules {
   hidden: Map<string, Set<string>>;
   /** Returns the name of the module that exports the plugin, as a file imports it. */
   plugins(file: string): string;
-  /** Whether the application serves HTTP, so that its Clients live long. */
+  /** Whether the application has a framework that serves HTTP. */
   isService: boolean;
 }
 
@@ -34,6 +34,10 @@ export interface Finding {
   line?: number;
   text: string;
 }
+
+/** Modules that serve HTTP. */
+export const service =
+  /^(?:(?:node:)?http2?|https|express|fastify|koa|hono|next|@nestjs\/core|@trpc\/server)$/;
 
 /** Functions of the SDK's packages that take plugins. */
 const pluggable =
@@ -48,6 +52,8 @@ export function moveSource(
 ): string {
   const edits: { start: number; end: number; text: string }[] = [];
   const added = new Set<string>();
+  const [quote = '"'] = source.getImportDeclarations()
+    .map((one) => one.getModuleSpecifier().getText()[0]);
   const find = (list: Finding[], node: Node, text: string) =>
     list.push({ path, line: node.getStartLineNumber(), text });
   const edit = (node: Node, text: string, what: string) => {
@@ -118,8 +124,8 @@ export function moveSource(
       Node.isImportDeclaration(parent) && !parent.getAttributes();
     const attribute = isJson ? ' with { type: "json" }' : "";
     if (renamed === name && !isJson) return;
-    const quote = node.getText()[0];
-    edit(node, quote + renamed + quote + attribute, `imports "${renamed}"`);
+    const own = node.getText()[0];
+    edit(node, own + renamed + own + attribute, `imports "${renamed}"`);
   }
 
   function moveCall(node: CallExpression) {
@@ -129,7 +135,8 @@ export function moveSource(
       const given = argument.getLiteralValue();
       const renamed = modules.rename(given, path) ?? given;
       add('import { fileURLToPath } from "node:url";');
-      const text = `fileURLToPath(import.meta.resolve("${renamed}"))`;
+      const text =
+        `fileURLToPath(import.meta.resolve(${quote}${renamed}${quote}))`;
       edit(node, text, `resolves "${renamed}" as an ES module does`);
     } else if (name === "require" && !isDeclared("require")) {
       add('import { createRequire } from "node:module";');
@@ -147,7 +154,7 @@ export function moveSource(
       );
       if (isSdk) plugIn(node, argument);
     } else if (
-      /^Connection\.(?:connect|lazy)$/.test(name) && modules.isService
+      /^Connection\.(?:connect|lazy)$/.test(name) && livesLong()
     ) {
       find(
         todo,
@@ -158,24 +165,33 @@ export function moveSource(
     }
   }
 
+  /** Whether a Client may be idle while the program runs: it serves HTTP. */
+  function livesLong(): boolean {
+    return source.getImportDeclarations().some((one) =>
+      service.test(one.getModuleSpecifierValue())
+    ) || modules.isService && source.getExportSymbols().length > 0;
+  }
+
   /** Passes the plugin to what creates a Worker, a bundle or an environment. */
   function plugIn(node: CallExpression, argument: Node | undefined) {
     if (node.getText().includes("denoPlugins")) return;
+    while (
+      Node.isAsExpression(argument) || Node.isSatisfiesExpression(argument)
+    ) {
+      argument = argument.getExpression();
+    }
+    const isKnown = !argument || Node.isIdentifier(argument) ||
+      Node.isObjectLiteralExpression(argument);
+    if (!isKnown) {
+      return find(todo, node, 'pass "plugins: denoPlugins" in these options');
+    }
     add(`import { denoPlugins } from "${modules.plugins(path)}";`);
-    const what = `passes the plugin to ${node.getExpression().getText()}()`;
     find(changes, node, `passes the plugin to ${called(node)}()`);
     if (!argument) return insert(node.getEnd() - 1, "{ plugins: denoPlugins }");
-    if (Node.isIdentifier(argument)) {
+    if (!Node.isObjectLiteralExpression(argument)) {
       const rest = `[...(${argument.getText()}.plugins ?? []), ...denoPlugins]`;
       insert(argument.getStart(), "{ ...");
       return insert(argument.getEnd(), `, plugins: ${rest} }`);
-    }
-    if (!Node.isObjectLiteralExpression(argument)) {
-      return find(
-        todo,
-        argument,
-        'pass "plugins: denoPlugins" in these options',
-      );
     }
     const given = argument.getProperty("plugins");
     if (Node.isShorthandPropertyAssignment(given)) {
@@ -292,7 +308,10 @@ export function moveSource(
     const first = source.getImportDeclarations()[0] ?? statements[0];
     const last = source.getImportDeclarations().at(-1);
     if (imports.length > 0) {
-      insert(first.getStart(), imports.map((line) => `${line}\n`).join(""));
+      insert(
+        first.getStart(),
+        imports.map((line) => `${line.replaceAll('"', quote)}\n`).join(""),
+      );
     }
     if (others.length > 0) {
       const text = others.join("\n");
