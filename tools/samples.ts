@@ -10,8 +10,8 @@
  * It needs Linux with Node.js and npm, and `TEMPORAL_CLI`. Each run has a network of
  * its own, so that the samples find their server at the default port. With `NODE_22`,
  * the path of a newer Node.js, the moved sample runs there, too. Results and outputs
- * are kept in `OUT`, a temporary folder by default; a sample that has a result there
- * is not tried again.
+ * are kept in `OUT`, a temporary folder by default, with a table of them for
+ * `docs/samples.md`; a sample that has a result there is not tried again.
  *
  * @module
  */
@@ -20,7 +20,9 @@ import { cp } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { stripVTControlCharacters } from "node:util";
 import { moveApplication } from "../packages/create/move.ts";
+import { formatTable } from "./shared/table.ts";
 
 /** How a sample runs; scripts of its `package.json`, with arguments. */
 interface Scenario {
@@ -79,6 +81,8 @@ const scenarios: Record<string, Scenario> = {
   "env-config": { workers: [], clients: ["load-default", "load-profile"] },
   "expense": { workers: ["server", "start"] },
   "fetch-esm": { clients: ["workflow-local"] },
+  // Deno prints objects to a greater depth.
+  "grpc-calls": { varies: /^\s|^[{}\]]/ },
   "langsmith": { workers: [] },
   "message-passing/safe-message-handlers": { clients: ["simulation", "test"] },
   "mutex": { clients: ["workflow r1", "test"], limit: 120 },
@@ -396,7 +400,8 @@ function normalize(text: string, varies = /$^/): string[] {
   return text.split("\n").filter((line) =>
     line.trim() && !/^\s+at |^> |^\s*$/.test(line) && !varies.test(line)
   ).map((line) =>
-    line.replace(/\x1b\[[\d;]*m/g, "")
+    stripVTControlCharacters(line)
+      .replace(/<Buffer .*?>/g, "BYTES")
       .replace(
         /[\w-]*[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}/g,
         "ID",
@@ -577,7 +582,29 @@ async function main([clone, ...chosen]: string[]) {
     await Deno.writeTextFile(file, JSON.stringify(result));
     const seconds = Math.round((Date.now() - started) / 1000);
     console.log(JSON.stringify({ ...result, seconds }));
+    await Deno.writeTextFile(join(out, "table.md"), await printTable(out));
   }
+}
+
+/** Returns the results as a table for the docs. */
+async function printTable(out: string): Promise<string> {
+  const results: Result[] = [];
+  for (const { name } of Deno.readDirSync(out)) {
+    if (!name.endsWith(".json")) continue;
+    results.push(JSON.parse(await Deno.readTextFile(join(out, name))));
+  }
+  results.sort((a, b) => a.sample < b.sample ? -1 : 1);
+  const link = (sample: string) =>
+    `[${sample}](https://github.com/temporalio/samples-typescript/tree/main/${sample})`;
+  return formatTable([
+    ["Sample", "Moved", "Same result", "Why not, or what else"],
+    ...results.map(({ sample, moved, same, reason = "" }) => [
+      link(sample),
+      moved,
+      same ? "yes" : "no",
+      reason.replaceAll("|", "\\|").replace(/(?<=.{200}).*/s, "…").trim(),
+    ]),
+  ]) + "\n";
 }
 
 if (Deno.args[0] === "--inside") {

@@ -27,6 +27,8 @@ import {
 import { type Finding, moveSource, service } from "./move_source.ts";
 import { checkout, isInside, sourceFor } from "./project.ts";
 
+export type { Finding };
+
 /** The application cannot be moved. The message says why, in one line. */
 export class MoveError extends Error {
   /** Tells it apart in logs. */
@@ -165,18 +167,30 @@ function readFolder(
       if (/^(?:\.|node_modules$)/.test(name)) continue;
       readFolder(root, texts, todo, `${path}/`);
     } else if (sourceFile.test(name) || /\.jsonc?$/.test(name)) {
-      const file = join(root, path);
-      if (!entry.isFile) {
-        todo.push({ path, text: "it is a link: it stays as it is" });
-      } else if (Deno.statSync(file).size > MAX_BYTES) {
-        if (!/lock\.json$/.test(name)) {
-          todo.push({
-            path,
-            text: "it is larger than 1 MB: it stays as it is",
-          });
-        }
-      } else texts.set(path, Deno.readTextFileSync(file));
+      const reason = readSource(join(root, path), (text) => {
+        texts.set(path, text);
+      });
+      if (reason) todo.push({ path, text: `${reason}: it stays as it is` });
     }
+  }
+}
+
+/** Reads a file if it may be source that a person wrote; returns why it is not. */
+function readSource(
+  path: string,
+  take: (text: string) => void,
+): string | undefined {
+  try {
+    const { isFile, size } = Deno.lstatSync(path);
+    if (!isFile) return "it is a link, or no file";
+    if (size > MAX_BYTES) {
+      return path.endsWith("lock.json") ? undefined : "it is larger than 1 MB";
+    }
+    take(new TextDecoder("utf-8", { fatal: true }).decode(
+      Deno.readFileSync(path),
+    ));
+  } catch (error) {
+    return error instanceof TypeError ? "it is not UTF-8" : "it cannot be read";
   }
 }
 
@@ -207,7 +221,7 @@ async function markTypes({ texts, changes }: Application, paths: string[]) {
     for (const [index, path] of paths.entries()) {
       await Deno.writeTextFile(fileOf(index), texts.get(path)!);
     }
-    await new Deno.Command(Deno.execPath(), {
+    await new Deno.Command("deno", {
       args: [
         ...["lint", "-q", "--no-config", "--fix", "--rules-tags="],
         ...["--rules-include=verbatim-module-syntax", folder],

@@ -72,11 +72,14 @@ export function readTsConfigs(
   const outputs: [string, string][] = [];
   const options: Record<string, unknown> = {};
   for (const path of [...files.texts.keys()].filter(isTsConfig)) {
-    const { compilerOptions = {} } = readJson<TsConfig>(files, path) ?? {};
-    const { baseUrl, outDir, rootDir = ".", paths = {} } = compilerOptions;
+    const compilerOptions: NonNullable<TsConfig["compilerOptions"]> = Object(
+      readJson<TsConfig>(files, path)?.compilerOptions,
+    );
+    const { baseUrl, outDir, rootDir = ".", paths } = compilerOptions;
     const from = (folder: string) => join(dirname(path), String(folder));
-    for (const [pattern, targets] of Object.entries(paths)) {
-      const target = join(from(baseUrl ?? "."), String(targets[0]));
+    for (const [pattern, targets] of Object.entries(Object(paths))) {
+      const [first] = [targets].flat();
+      const target = join(from(baseUrl ?? "."), String(first));
       if (!target.startsWith("../")) aliases.push([pattern, target]);
     }
     if (baseUrl) aliases.push(["*", join(from(baseUrl), "*")]);

@@ -30,8 +30,11 @@ export interface Modules {
 
 /** What was changed, or what a person has to look at. */
 export interface Finding {
+  /** The file, in the application's folder. */
   path: string;
+  /** The line in the moved file; undefined if it is about the whole file. */
   line?: number;
+  /** What it is, in one line. */
   text: string;
 }
 

@@ -452,6 +452,7 @@ Deno.test("moveApplication() leaves alone what it cannot read", async () => {
       "src/x.ts": "",
       ...broken,
     });
+    await Deno.writeFile(join(folder, "src/latin.ts"), new Uint8Array([0xe4]));
     await Deno.symlink(outside, join(folder, "src/folder"));
     await Deno.symlink(join(outside, "out.ts"), join(folder, "src/out.ts"));
     const { todo } = await moveApplication(folder);
@@ -460,7 +461,8 @@ Deno.test("moveApplication() leaves alone what it cannot read", async () => {
       [
         "src/broken.ts: it has a syntax error: it stays as it is",
         "src/huge.ts: it is larger than 1 MB: it stays as it is",
-        "src/out.ts: it is a link: it stays as it is",
+        "src/latin.ts: it is not UTF-8: it stays as it is",
+        "src/out.ts: it is a link, or no file: it stays as it is",
         "tsconfig.json: it is not valid JSON: it stays as it is",
       ],
     );
