@@ -7,10 +7,7 @@
  * @module
  */
 
-import { isAbsolute, relative, resolve, sep } from "node:path";
-import { fileURLToPath } from "node:url";
-import config from "./deno.json" with { type: "json" };
-import { projectFiles } from "./project.ts";
+import { checkout, isInside, projectFiles, sourceFor } from "./project.ts";
 
 /** The project cannot be created there. The message says why, in one line. */
 export class CreateError extends Error {
@@ -21,11 +18,6 @@ export class CreateError extends Error {
 const usage = `Usage: FOLDER
 Creates a Temporal Application on Deno in a folder that does not exist or is empty
   --help  Show this help`;
-
-/** The repository, if this module is that of a checkout. */
-const checkout: string | undefined = import.meta.url.startsWith("file:")
-  ? fileURLToPath(new URL("../../", import.meta.url)).replace(/[\\/]$/, "")
-  : undefined;
 
 /**
  * Creates a project in a folder that does not exist, is empty, or holds what an
@@ -38,11 +30,15 @@ export function createProject(folder: string): void {
   const refuse = (reason: string) => {
     throw new CreateError(`Cannot create a project in "${folder}": ${reason}`);
   };
-  const links = checkout === undefined ? undefined : linksTo(checkout, folder);
   if (checkout !== undefined && isInside(checkout, folder)) {
     refuse("it is in the checkout; name a folder outside");
   }
-  const files = projectFiles({ version: config.version, links });
+  const files = projectFiles(sourceFor(folder, [
+    "packages/cli",
+    "packages/plugin",
+    "tools/std/assert",
+    "tools/std/cli",
+  ]));
   const isEmpty = (() => {
     try {
       return isUnfinished(folder, "", files);
@@ -107,19 +103,6 @@ function makeFolder(path: string, created: string[]) {
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
   }
-}
-
-function isInside(parent: string, folder: string): boolean {
-  const path = relative(parent, resolve(folder));
-  return !isAbsolute(path) && path.split(sep)[0] !== "..";
-}
-
-/** Returns the checkout's packages, seen from a project. */
-function linksTo(checkout: string, folder: string): string[] {
-  const packages = ["packages/cli", "packages/plugin", "tools/std/assert"];
-  return [...packages, "tools/std/cli"].map((name) =>
-    relative(resolve(folder), resolve(checkout, name)).replaceAll(sep, "/")
-  );
 }
 
 function reasonOf(error: Error): string {

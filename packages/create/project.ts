@@ -4,6 +4,9 @@
  * @module
  */
 
+import { isAbsolute, relative, resolve, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import own from "./deno.json" with { type: "json" };
 import { config, files } from "./template.ts";
 
 /** Where a project takes the packages from. */
@@ -12,6 +15,28 @@ export interface Source {
   version: string;
   /** The folders of packages, seen from the project; none from a registry. */
   links?: string[];
+}
+
+/** The repository, if this module is that of a checkout. */
+export const checkout: string | undefined = import.meta.url.startsWith("file:")
+  ? fileURLToPath(new URL("../../", import.meta.url)).replace(/[\\/]$/, "")
+  : undefined;
+
+/** Returns where a project in a folder takes these of the packages from. */
+export function sourceFor(folder: string, packages: string[]): Source {
+  const links = packages.map((name) =>
+    relative(resolve(folder), resolve(checkout ?? "", name)).replaceAll(
+      sep,
+      "/",
+    )
+  );
+  return { version: own.version, ...checkout !== undefined && { links } };
+}
+
+/** Whether a folder lies in another one, or is that. */
+export function isInside(parent: string, folder: string): boolean {
+  const path = relative(parent, resolve(folder));
+  return !isAbsolute(path) && path.split(sep)[0] !== "..";
 }
 
 /** How long the lines of `deno.json` may be. */
@@ -69,6 +94,52 @@ export function projectFiles(
     },
   });
   return { ...files, "deno.json": text };
+}
+
+/** The option that lets a program read the profiles of `@temporalio/envconfig`. */
+export const readProfiles: string = config.tasks.worker.command
+  .match(/-R="[^"]*"/)![0];
+
+/** Returns `deno.json` of an application that comes from Node.js. */
+export function movedConfig({ source, tasks, options, imports, variables }: {
+  source: Source;
+  tasks: Record<string, string>;
+  options: object;
+  imports: Record<string, string>;
+  variables: string[];
+}): { text: string; value: Record<string, unknown> } {
+  const { nodeModulesDir, allowScripts, permissions } = config;
+  const allow = (names: string[]) =>
+    [...new Set([...names, ...variables])].sort();
+  const { worker, start, dev } = permissions;
+  const envOf = (set: Record<string, unknown>) => ({
+    allow: allow((set.env as { allow: string[] }).allow),
+    ignore: true,
+  });
+  const value = {
+    tasks,
+    imports: {
+      "@temporal-on-deno/plugin":
+        `jsr:@temporal-on-deno/plugin@${source.version}`,
+      ...imports,
+    },
+    ...source.links && { links: source.links },
+    ...Object.keys(options).length > 0 && { compilerOptions: options },
+    nodeModulesDir,
+    allowScripts,
+    "// permissions": {
+      worker:
+        "The Worker and its Activities: replace net by the hosts that they need",
+      start: "Clients: replace net by the host of your Temporal Service",
+      dev: "Tests and other programs",
+    },
+    permissions: {
+      worker: { ...worker, env: envOf(worker), net: true },
+      start: { ...start, env: envOf(start), net: true, read: ["."] },
+      dev: { ...dev, net: true },
+    },
+  };
+  return { text: printConfig(value), value };
 }
 
 /** Prints a configuration, with as many values in a line as it can take. */

@@ -1,6 +1,6 @@
 /**
  * Event Histories that were recorded on Node.js without the plugin replay on Deno
- * with it. `docs/deno.md` says how to record and replay them on both.
+ * with it. `docs/runtimes.md` says how to record and replay them on both.
  */
 
 import { DefaultLogger, Runtime } from "@temporalio/worker";

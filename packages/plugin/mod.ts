@@ -94,7 +94,8 @@ export type ActivitiesOf<Module> = {
  * a Worker runs, it gives up the permissions that only bundling and the sandbox need.
  *
  * Pass it to a Worker, a `NativeConnection`, a `TestWorkflowEnvironment`,
- * `bundleWorkflowCode` or `runReplayHistory`, in any place among other plugins.
+ * `bundleWorkflowCode` or `runReplayHistory`, in any place among other plugins. Pass
+ * it to a Client whose converters are `file:` URLs, too.
  * Bundles with a `webpackConfigHook` are not cached.
  */
 export class DenoPlugin
@@ -112,6 +113,11 @@ export class DenoPlugin
   constructor(options: DenoPluginOptions = {}) {
     requireDeno();
     this.#options = options;
+  }
+
+  /** Called by the SDK before it creates a Client. */
+  configureClient<Options extends object>(options: Options): Options {
+    return usePaths(options);
   }
 
   /** Called by the SDK before it bundles Workflow code by itself. */
@@ -322,11 +328,17 @@ function applyPlugins(
 
 /** Takes `file:` URLs, as of `import.meta.resolve`, where the SDK wants paths. */
 function usePaths<T extends object>(options: T): T {
+  const toPath = (value: unknown) =>
+    typeof value === "string" && value.startsWith("file:")
+      ? fileURLToPath(value)
+      : value;
   const changes = Object.entries(options).flatMap(([name, value]) =>
-    name === "dataConverter" && value
+    /^(?:dataConverter|interceptors|workflowBundle)$/.test(name) && value
       ? [[name, usePaths(value)]]
-      : name.endsWith("Path") && value?.startsWith("file:")
-      ? [[name, fileURLToPath(value)]]
+      : name.endsWith("Path")
+      ? [[name, toPath(value)]]
+      : /^workflow(?:Interceptor)?Modules$/.test(name) && Array.isArray(value)
+      ? [[name, value.map(toPath)]]
       : []
   );
   return { ...options, ...Object.fromEntries(changes) };

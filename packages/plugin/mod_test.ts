@@ -70,13 +70,8 @@ async function execute(
 ): Promise<{ result: unknown; isCached: boolean }> {
   const { connection, nativeConnection } = environment;
   const { dataConverter, taskQueue = crypto.randomUUID() } = options;
-  // A Client has no plugin that would take a URL.
-  const client = new Client({
-    connection,
-    dataConverter: dataConverter?.payloadConverterPath
-      ? { payloadConverterPath }
-      : dataConverter,
-  });
+  const plugins = [new DenoPlugin()];
+  const client = new Client({ connection, dataConverter, plugins });
   const before = bundles;
   const worker = await Worker.create({
     connection: nativeConnection,
@@ -138,6 +133,9 @@ for (
     ["payloadConverterPath, from an Activity", "receivesGreeting", {
       dataConverter: { payloadConverterPath },
     }, true],
+    ["file: URLs as interceptors.workflowModules", "echo", {
+      interceptors: { workflowModules: [pathToFileURL(interceptorModule).href] },
+    }, "<x>"],
     ["a file: URL as payloadConverterPath", "receivesGreeting", {
       dataConverter: {
         payloadConverterPath: pathToFileURL(payloadConverterPath).href,

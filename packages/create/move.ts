@@ -1,0 +1,364 @@
+/**
+ * Moves an application of Temporal's TypeScript SDK from Node.js to Deno.
+ *
+ * As a program, it takes the application's folder.
+ *
+ * @module
+ */
+
+import { dirname, join } from "node:path";
+import { Project, ScriptTarget } from "ts-morph";
+import {
+  keepCommonJs,
+  moveDenoConfig,
+  moveScripts,
+  moveTsConfigs,
+  readJson,
+  readTsConfigs,
+} from "./move_config.ts";
+import {
+  type Application,
+  findHidden,
+  locate,
+  type Manifest,
+  relativeName,
+  renameModule,
+} from "./move_modules.ts";
+import { type Finding, moveSource, service } from "./move_source.ts";
+import { checkout, isInside, sourceFor } from "./project.ts";
+
+export type { Finding };
+
+/** The application cannot be moved. The message says why, in one line. */
+export class MoveError extends Error {
+  /** Tells it apart in logs. */
+  override name = "MoveError";
+}
+
+/** How to move an application. */
+export interface MoveOptions {
+  /** Whether to change nothing (default: false). */
+  check?: boolean;
+  /** Whether to move files with changes that are not committed (default: false). */
+  allowDirty?: boolean;
+}
+
+/** What {@linkcode moveApplication} has found, by path and line in the moved files. */
+export interface Move {
+  /** What it changed or, with `check`, would change. */
+  changes: Finding[];
+  /** What a person has to look at. */
+  todo: Finding[];
+}
+
+const usage = `Usage: [--check] [--allow-dirty] FOLDER
+Moves an application of Temporal's TypeScript SDK from Node.js to Deno
+  --check        Print what would change, and change nothing
+  --allow-dirty  Change files that have uncommitted changes, too
+  --help         Show this help`;
+
+/** A larger file is not source that a person wrote. */
+const MAX_BYTES = 1_000_000;
+
+const sourceFile = /\.(?:[cm]?[jt]s|[jt]sx)$/;
+const declarationFile = /\.d\.[cm]?ts$/;
+/** What Workers get as plugins on Node.js. */
+const noPlugins =
+  `// On Deno, deno.json replaces this module by deno_plugins.deno.ts.
+export const denoPlugins = [];
+`;
+
+/** What they get on Deno. */
+const plugins = `import { DenoPlugin } from "@temporal-on-deno/plugin";
+
+export const denoPlugins = [new DenoPlugin()];
+`;
+
+/**
+ * Moves the application in a folder, which holds its `package.json`. It reads and
+ * writes that folder and a temporary one, and runs Deno and Git.
+ *
+ * @throws {MoveError} if it cannot be moved; then nothing has changed
+ */
+export async function moveApplication(
+  folder: string,
+  { check = false, allowDirty = false }: MoveOptions = {},
+): Promise<Move> {
+  const refuse = (reason: string): never => {
+    throw new MoveError(`Cannot move "${folder}": ${reason}`);
+  };
+  const root = await Deno.realPath(folder)
+    .catch(() => refuse("it does not exist, or cannot be read"));
+  if (!(await Deno.stat(root)).isDirectory) refuse("it is not a folder");
+  if (checkout !== undefined && isInside(checkout, root)) {
+    refuse("it is in the checkout");
+  }
+  if (!check && !allowDirty && await isDirty(root)) {
+    refuse("it has uncommitted changes; commit them, or add --allow-dirty");
+  }
+  const move: Move = { changes: [], todo: [] };
+  const texts = new Map<string, string>();
+  readFolder(root, texts, move.todo);
+  const given = new Map(texts);
+  const configs = { ...move, texts };
+  if (!texts.has("package.json")) refuse("it has no package.json");
+  const manifest = readJson<Manifest>(configs, "package.json") ??
+    refuse("its package.json is not valid JSON");
+  const { aliases, outputs, options } = readTsConfigs(configs);
+  for (const path of texts.keys()) {
+    if (outputs.some(([output]) => path.startsWith(`${output}/`))) {
+      texts.delete(path);
+    }
+  }
+  const app: Application = {
+    ...configs,
+    root,
+    manifest,
+    aliases,
+    declared: readDependencies(configs),
+    imports: {},
+    commonJs: keepCommonJs({ ...configs, manifest }),
+  };
+  if (![...app.declared].some((name) => name.startsWith("@temporalio/"))) {
+    refuse("its package.json names no package of Temporal");
+  }
+  const sources = () =>
+    [...texts.keys()].filter((path) =>
+      sourceFile.test(path) && !declarationFile.test(path) &&
+      !app.commonJs.has(path) && !/(?:^|\/)\./.test(path)
+    );
+  await markTypes(app, sources());
+  await moveSources(app, sources());
+  moveTsConfigs(app);
+  const tasks = moveScripts(app, outputs);
+  const source = sourceFor(root, ["packages/plugin"]);
+  moveDenoConfig(app, { source, tasks, options });
+  if (!check) await write(root, given, texts);
+  return move;
+}
+
+/** Whether Git knows changes in a folder that are not committed. */
+async function isDirty(folder: string): Promise<boolean> {
+  try {
+    const { success, stdout } = await new Deno.Command("git", {
+      // The repository may configure a program to run.
+      args: ["-c", "core.fsmonitor=false", "status", "--porcelain", "--", "."],
+      cwd: folder,
+      stderr: "null",
+    }).output();
+    return success && stdout.length > 0;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Reads what may be an application's own files. It follows no links. */
+function readFolder(
+  root: string,
+  texts: Map<string, string>,
+  todo: Finding[],
+  prefix = "",
+) {
+  for (const entry of Deno.readDirSync(join(root, prefix))) {
+    const { name } = entry;
+    const path = prefix + name;
+    if (entry.isDirectory) {
+      if (/^(?:\.|node_modules$)/.test(name)) continue;
+      readFolder(root, texts, todo, `${path}/`);
+    } else if (sourceFile.test(name) || /\.jsonc?$/.test(name)) {
+      const reason = readSource(join(root, path), (text) => {
+        texts.set(path, text);
+      });
+      if (reason) todo.push({ path, text: `${reason}: it stays as it is` });
+    }
+  }
+}
+
+/** Reads a file if it may be source that a person wrote; returns why it is not. */
+function readSource(
+  path: string,
+  take: (text: string) => void,
+): string | undefined {
+  try {
+    const { isFile, size } = Deno.lstatSync(path);
+    if (!isFile) return "it is a link, or no file";
+    if (size > MAX_BYTES) {
+      return path.endsWith("lock.json") ? undefined : "it is larger than 1 MB";
+    }
+    take(new TextDecoder("utf-8", { fatal: true }).decode(
+      Deno.readFileSync(path),
+    ));
+  } catch (error) {
+    return error instanceof TypeError ? "it is not UTF-8" : "it cannot be read";
+  }
+}
+
+function readDependencies(
+  files: { texts: Map<string, string>; todo: Finding[] },
+): Set<string> {
+  const manifests = [...files.texts.keys()]
+    .filter((path) => /(?:^|\/)package\.json$/.test(path))
+    .map((path) => readJson<Manifest>(files, path) ?? {});
+  return new Set(manifests.flatMap((manifest) => [
+    ...[
+      "dependencies",
+      "devDependencies",
+      "optionalDependencies",
+      "peerDependencies",
+    ]
+      .flatMap((kind) => Object.keys(Object(manifest[kind]))),
+    ...typeof manifest.name === "string" ? [manifest.name] : [],
+  ]));
+}
+
+/** Marks imports of types, which Node.js does not tell from others, by Deno's linter. */
+async function markTypes({ texts, changes }: Application, paths: string[]) {
+  const folder = await Deno.makeTempDir();
+  try {
+    const fileOf = (index: number) =>
+      join(folder, `${index}${paths[index].match(/\.\w+$/)![0]}`);
+    for (const [index, path] of paths.entries()) {
+      await Deno.writeTextFile(fileOf(index), texts.get(path)!);
+    }
+    await new Deno.Command("deno", {
+      args: [
+        ...["lint", "-q", "--no-config", "--fix", "--rules-tags="],
+        ...["--rules-include=verbatim-module-syntax", folder],
+      ],
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    for (const [index, path] of paths.entries()) {
+      const before = texts.get(path)!.split("\n");
+      const after = (await Deno.readTextFile(fileOf(index))).split("\n");
+      texts.set(path, after.join("\n"));
+      const line = after.findIndex((text, line) => text !== before[line]) + 1;
+      if (line > 0) {
+        changes.push({ path, line, text: "imports types as types" });
+      }
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function moveSources(app: Application, paths: string[]) {
+  const { texts, todo } = app;
+  const project = new Project({
+    compilerOptions: { allowJs: true, target: ScriptTarget.ESNext },
+    skipAddingFilesFromTsConfig: true,
+    useInMemoryFileSystem: true,
+  });
+  const sources = paths.map((path) =>
+    [path, project.createSourceFile(`/${path}`, texts.get(path))] as const
+  ).filter(([path, source]) => {
+    const [error] = project.getProgram().getSyntacticDiagnostics(source);
+    const line = error?.getLineNumber();
+    if (error) {
+      todo.push({
+        path,
+        line,
+        text: "it has a syntax error: it stays as it is",
+      });
+    }
+    return !error;
+  });
+  const imported = new Map<string, Set<string>>();
+  for (const [path, source] of sources) {
+    for (const one of source.getImportDeclarations()) {
+      const name = renameModule(app, one.getModuleSpecifierValue(), path);
+      const isPackage = name && /^[@\w][^:]*$/.test(name) && !app.imports[name];
+      if (!isPackage || one.isTypeOnly()) continue;
+      const names = one.getNamedImports().filter((one) => !one.isTypeOnly())
+        .map((one) => one.getName());
+      imported.set(name, new Set([...imported.get(name) ?? [], ...names]));
+    }
+  }
+  const home = paths.some((path) => path.startsWith("src/")) ? "src/" : "";
+  const pluginFile = `${home}deno_plugins.ts`;
+  const modules = {
+    rename: (name: string, path: string) => renameModule(app, name, path),
+    isCommonJs: (name: string, path: string) =>
+      app.commonJs.has(locate(app, name, path) ?? ""),
+    hidden: await findHidden(app, imported),
+    plugins: (path: string) => relativeName(path, pluginFile),
+    isService: [...app.declared].some((name) => service.test(name)),
+  };
+  for (const [path, source] of sources) {
+    texts.set(path, moveSource(source, path, modules, app));
+  }
+  const isUsed = paths.some((path) => texts.get(path)!.includes("denoPlugins"));
+  if (!isUsed) return;
+  const ownFile = pluginFile.replace(/ts$/, "deno.ts");
+  app.imports[`./${pluginFile}`] = `./${ownFile}`;
+  for (const [path, text] of [[pluginFile, noPlugins], [ownFile, plugins]]) {
+    if (texts.has(path)) continue;
+    texts.set(path, text);
+    app.changes.push({ path, text: "says which plugins Workers have" });
+  }
+}
+
+/** Writes what differs. */
+async function write(
+  root: string,
+  given: Map<string, string>,
+  texts: Map<string, string>,
+) {
+  for (const [path, text] of texts) {
+    if (text === given.get(path)) continue;
+    await Deno.mkdir(dirname(join(root, path)), { recursive: true });
+    await Deno.writeTextFile(join(root, path), text);
+  }
+  for (const path of given.keys()) {
+    const renamed = path.replace(/js$/, "cjs");
+    const isRenamed = !texts.has(path) && texts.has(renamed) &&
+      !given.has(renamed);
+    if (isRenamed) await Deno.remove(join(root, path));
+  }
+}
+
+if (import.meta.main) {
+  const args = Deno.args.filter((arg) => arg !== "--");
+  const options = ["--check", "--allow-dirty", "--help", "-h"];
+  const unknown = args.find((arg) => /^-./.test(arg) && !options.includes(arg));
+  const [folder, ...others] = args.filter((arg) => !/^-./.test(arg));
+  // Control characters could pass for other lines.
+  const printable = (text: string) =>
+    // deno-lint-ignore no-control-regex
+    text.replaceAll(/[\x00-\x1f\x7f-\x9f]/g, "?");
+  const fail = (message: string, code: number) => {
+    console.error(printable(message));
+    if (code === 2) console.error(usage);
+    Deno.exit(code);
+  };
+  if (args.some((arg) => arg === "--help" || arg === "-h")) {
+    console.log(usage);
+    Deno.exit(0);
+  }
+  if (unknown) fail(`Unknown option "${unknown}"`, 2);
+  if (others.length > 0) fail(`Unexpected argument "${others[0]}"`, 2);
+  if (!folder) fail("Missing the name of the application's folder", 2);
+  const check = args.includes("--check");
+  const allowDirty = args.includes("--allow-dirty");
+  try {
+    const { changes, todo } = await moveApplication(folder, {
+      check,
+      allowDirty,
+    });
+    const print = (title: string, findings: Finding[]) => {
+      if (findings.length > 0) console.log(title);
+      for (const { path, line, text } of findings) {
+        console.log(printable(`  ${path}${line ? `:${line}` : ""}  ${text}`));
+      }
+    };
+    if (changes.length === 0) console.log("Nothing to change");
+    print(check ? "Would change:" : "Changed:", changes);
+    print("Look at:", todo);
+    if (check) Deno.exit(0);
+    console.log("Next:\n  deno install\n  deno task");
+  } catch (error) {
+    if (!(error instanceof MoveError)) throw error;
+    fail(error.message, 1);
+  }
+}

@@ -1,0 +1,504 @@
+/** What is changed in an application that moves, and what is not. */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { dirname, join } from "node:path";
+import { moveApplication, MoveError } from "./move.ts";
+
+const manifest = JSON.stringify({
+  name: "application",
+  scripts: {
+    "build": "tsc --build",
+    "start": "ts-node src/worker.ts",
+    "start.watch": "nodemon src/worker.ts",
+    "workflow": "ts-node -r ./src/instrumentation src/client.ts --name x",
+    "built": "node lib/worker.js",
+    "test": "mocha --exit --require ts-node/register src/test/*.test.ts",
+  },
+  dependencies: { "@temporalio/worker": "^1.24.0" },
+});
+
+/** Moves an application of these files; returns the files, and what is reported. */
+async function move(
+  files: Record<string, string>,
+  options: Parameters<typeof moveApplication>[1] = {},
+) {
+  const folder = await Deno.makeTempDir();
+  try {
+    await writeFiles(folder, { "package.json": manifest, ...files });
+    const { changes, todo } = await moveApplication(folder, options);
+    const lines = (list: typeof todo) =>
+      list.map(({ path, line, text }) => `${path}:${line ?? ""} ${text}`);
+    return { files: read(folder), changes: lines(changes), todo: lines(todo) };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function writeFiles(folder: string, files: Record<string, string>) {
+  for (const [path, text] of Object.entries(files)) {
+    await Deno.mkdir(dirname(join(folder, path)), { recursive: true });
+    await Deno.writeTextFile(join(folder, path), text);
+  }
+}
+
+function read(folder: string, prefix = ""): Record<string, string> {
+  const entries = [...Deno.readDirSync(join(folder, prefix))]
+    .filter((entry) => !entry.isSymlink);
+  return Object.assign(
+    {},
+    ...entries.map(({ name, isDirectory }) =>
+      isDirectory ? read(folder, `${prefix}${name}/`) : {
+        [prefix + name]: Deno.readTextFileSync(join(folder, prefix, name)),
+      }
+    ),
+  );
+}
+
+/** Moves the text of `src/main.ts`; returns its new text. */
+async function moveText(
+  text: string,
+  files: Record<string, string> = {},
+): Promise<string> {
+  const moved = await move({ "src/main.ts": text, ...files });
+  return moved.files["src/main.ts"];
+}
+
+Deno.test("moveApplication() adds the endings of files to imports", async () => {
+  const text = await moveText(
+    `import { a } from './a';
+import { b } from './b';
+import c from "./c.js";
+export { d } from '.';
+const e = await import('../e');
+console.log(a, b, c, e);
+`,
+    {
+      "src/a.ts": "export const a = 1;",
+      "src/b/index.ts": "export const b = 1;",
+      "src/c.ts": "export default 1;",
+      "src/index.ts": "export const d = 1;",
+      "e.mjs": "",
+    },
+  );
+  assertEquals(
+    text,
+    `import { a } from './a.ts';
+import { b } from './b/index.ts';
+import c from "./c.ts";
+export { d } from './index.ts';
+const e = await import('../e.mjs');
+console.log(a, b, c, e);
+`,
+  );
+});
+
+Deno.test("moveApplication() names the files of packages", async () => {
+  const text = await moveText(
+    `import assert from 'assert';
+import { encode } from '@temporalio/common/lib/encoding';
+import { x } from 'plain/lib/x';
+assert(encode, x);
+`,
+    {
+      "node_modules/plain/package.json": '{ "version": "1.2.3" }',
+      "node_modules/plain/lib/x/index.js": "exports.x = 1;",
+    },
+  );
+  assertStringIncludes(text, "from 'node:assert'");
+  assertStringIncludes(text, "from '@temporalio/common/lib/encoding.js'");
+  assertStringIncludes(text, "from 'plain/lib/x/index.js'");
+});
+
+Deno.test("moveApplication() declares packages that others bring", async () => {
+  const { files } = await move({
+    "src/main.ts": "import 'plain';\nimport '@temporalio/common';\n",
+    "node_modules/plain/package.json": '{ "version": "1.2.3" }',
+  });
+  const { imports } = JSON.parse(files["deno.json"]);
+  assertEquals(imports.plain, "npm:plain@^1.2.3");
+  assertEquals(imports["@temporalio/common"], "npm:@temporalio/common@^1.24.0");
+});
+
+Deno.test("moveApplication() replaces what only CommonJS modules have", async () => {
+  const text = await moveText(
+    `import * as path from 'path';
+const a = path.join(__dirname, __filename);
+const b = require.resolve('./workflows');
+const { c } = require('c');
+if (require.main === module) console.log(a, b, c);
+`,
+    { "src/workflows.ts": "" },
+  );
+  assertEquals(
+    text,
+    `import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
+import * as path from 'node:path';
+const require = createRequire(import.meta.url);
+const a = path.join(import.meta.dirname!, import.meta.filename!);
+const b = fileURLToPath(import.meta.resolve('./workflows.ts'));
+const { c } = require('c');
+if (process.argv[1] === import.meta.filename) console.log(a, b, c);
+`,
+  );
+});
+
+Deno.test("moveApplication() passes the plugin to the SDK's functions", async () => {
+  const before =
+    `import { Worker, bundleWorkflowCode } from '@temporalio/worker';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+await Worker.create({ taskQueue: 'x' });
+await Worker.create({
+  taskQueue: 'x',
+});
+await Worker.create({ taskQueue: 'x', plugins });
+await Worker.create({ taskQueue: 'x', plugins: [new Other()] });
+await Worker.create({ taskQueue: 'x', plugins: others() });
+await Worker.create(options);
+await Worker.runReplayHistory({}, history);
+await bundleWorkflowCode({ workflowsPath });
+await TestWorkflowEnvironment.createLocal();
+await Other.create({});
+`;
+  const text = await moveText(before);
+  assertEquals(
+    text,
+    `import { denoPlugins } from './deno_plugins.ts';
+import { Worker, bundleWorkflowCode } from '@temporalio/worker';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+await Worker.create({ plugins: denoPlugins, taskQueue: 'x' });
+await Worker.create({
+  plugins: denoPlugins,
+  taskQueue: 'x',
+});
+await Worker.create({ taskQueue: 'x', plugins: [...(plugins ?? []), ...denoPlugins] });
+await Worker.create({ taskQueue: 'x', plugins: [new Other(), ...denoPlugins] });
+await Worker.create({ taskQueue: 'x', plugins: [...(others() ?? []), ...denoPlugins] });
+await Worker.create({ ...options, plugins: [...(options.plugins ?? []), ...denoPlugins] });
+await Worker.runReplayHistory({ plugins: denoPlugins }, history);
+await bundleWorkflowCode({ plugins: denoPlugins, workflowsPath });
+await TestWorkflowEnvironment.createLocal({ plugins: denoPlugins });
+await Other.create({});
+`,
+  );
+});
+
+Deno.test("moveApplication() leaves the plugin out on Node.js", async () => {
+  const { files } = await move({
+    "src/main.ts":
+      "import { Worker } from '@temporalio/worker';\nawait Worker.create({});\n",
+  });
+  assert(!files["src/deno_plugins.ts"].includes("import "));
+  assertStringIncludes(files["src/deno_plugins.deno.ts"], "new DenoPlugin()");
+  assertEquals(
+    JSON.parse(files["deno.json"]).imports["./src/deno_plugins.ts"],
+    "./src/deno_plugins.deno.ts",
+  );
+});
+
+Deno.test("moveApplication() marks what is only a type", async () => {
+  const text = await moveText(
+    `import { Shape, size } from './shapes';
+export { Shape } from './shapes';
+export const area = (shape: Shape) => size;
+`,
+    { "src/shapes.ts": "export interface Shape {}\nexport const size = 1;\n" },
+  );
+  assertEquals(
+    text,
+    `import { type Shape, size } from './shapes.ts';
+export { type Shape } from './shapes.ts';
+export const area = (shape: Shape) => size;
+`,
+  );
+});
+
+Deno.test("moveApplication() imports JSON as Deno does", async () => {
+  const text = await moveText("import x from './x.json';\nconsole.log(x);\n", {
+    "src/x.json": "{}",
+  });
+  assertEquals(
+    text,
+    `import x from './x.json' with { type: "json" };\nconsole.log(x);\n`,
+  );
+});
+
+Deno.test("moveApplication() imports own CommonJS modules as a whole", async () => {
+  const { files } = await move({
+    "src/main.ts": `import { foo, Proto } from '../protos/root';
+export function create(input: foo.Input): Proto {
+  return Proto.create(input);
+}
+`,
+    "protos/root.js": "module.exports = require('./json-module');",
+    ".eslintrc.js": "module.exports = {};",
+  });
+  assertEquals(
+    files["src/main.ts"],
+    `import root_module, { type foo } from '../protos/root.js';
+const { Proto } = root_module;
+export function create(input: foo.Input): root_module.Proto {
+  return Proto.create(input);
+}
+`,
+  );
+  assertEquals(files["protos/package.json"], '{ "type": "commonjs" }\n');
+  assertEquals(files[".eslintrc.cjs"], "module.exports = {};");
+  assertEquals(files[".eslintrc.js"], undefined);
+});
+
+Deno.test("moveApplication() finds names that a package hides, and runs no code", async () => {
+  const { files, todo } = await move({
+    "src/main.ts":
+      "import { seen, hidden } from 'plain';\nconsole.log(seen, hidden);\n",
+    "package.json": JSON.stringify({
+      dependencies: { "@temporalio/worker": "^1.24.0", plain: "1.0.0" },
+    }),
+    "node_modules/plain/package.json":
+      '{ "name": "plain", "version": "1.0.0", "main": "index.js" }',
+    "node_modules/plain/index.js":
+      "exports.seen = 1; for (const x of ['hidden']) exports[x] = 1; throw 1;",
+  });
+  assertEquals(todo, []);
+  assertEquals(
+    files["src/main.ts"],
+    `import plain_module, { seen } from 'plain';
+const { hidden } = plain_module;
+console.log(seen, hidden);
+`,
+  );
+});
+
+Deno.test("moveApplication() maps the aliases of tsconfig.json", async () => {
+  const { files } = await move({
+    "tsconfig.json": `{
+  // Aliases
+  "compilerOptions": {
+    "lib": ["es2021"],
+    "baseUrl": ".",
+    "paths": { "@app/*": ["src/app/*"], "shared": ["src/shared/index"] }
+  }
+}
+`,
+    "src/main.ts": "import '@app/a';\nimport 'shared';\nimport 'src/app/a';\n",
+    "src/app/a.ts": "",
+    "src/shared/index.ts": "",
+  });
+  assertEquals(
+    files["src/main.ts"],
+    "import '@app/a.ts';\nimport 'shared';\nimport 'src/app/a.ts';\n",
+  );
+  const { imports } = JSON.parse(files["deno.json"]);
+  assertEquals(imports["@app/"], "./src/app/");
+  assertEquals(imports.shared, "./src/shared/index.ts");
+  assertEquals(imports["src/"], "./src/");
+  assertStringIncludes(files["tsconfig.json"], "// Aliases");
+  assert(!files["tsconfig.json"].includes('"lib"'));
+});
+
+Deno.test("moveApplication() makes tasks of scripts, and keeps these for Node.js", async () => {
+  const { files, todo } = await move({
+    "tsconfig.json":
+      '{ "compilerOptions": { "rootDir": "src", "outDir": "lib" } }',
+    "src/worker.ts": "import '@temporalio/worker';",
+    "src/client.ts":
+      "import '@temporalio/client';\nconsole.log(process.env.KEY);",
+    "src/instrumentation.ts": "",
+  });
+  const { tasks, permissions } = JSON.parse(files["deno.json"]);
+  const run = "deno run -q --no-prompt";
+  assertEquals(tasks, {
+    "start": `${run} -P=worker src/worker.ts`,
+    "start.watch": `${run} --watch -P=worker src/worker.ts`,
+    "workflow":
+      `${run} -P=start --preload ./src/instrumentation.ts src/client.ts --name x`,
+    "built": `${run} -P=worker src/worker.ts`,
+    "test": `${run} -P=dev npm:mocha --exit src/test/*.test.ts`,
+  });
+  assert(permissions.start.env.allow.includes("KEY"));
+  const { scripts, type } = JSON.parse(files["package.json"]);
+  assertEquals(type, "module");
+  assertEquals(scripts, {
+    "build": "tsc --build",
+    "start": "node src/worker.ts",
+    "start.watch": "node --watch src/worker.ts",
+    "workflow": "node --import ./src/instrumentation.ts src/client.ts --name x",
+    "built": "node src/worker.ts",
+    "test": "mocha --exit src/test/*.test.ts",
+  });
+  assertEquals(todo, []);
+});
+
+Deno.test("moveApplication() names the lines that a person has to look at", async () => {
+  const { todo } = await move({
+    "src/main.ts": `import express from 'express';
+import { Connection } from '@temporalio/client';
+import './missing';
+enum Color { Red }
+await Connection.connect();
+console.log(express, Color);
+`,
+  });
+  const starts = [
+    'src/main.ts: imports "express", which package.json does not name',
+    'src/main.ts:3 there is no module "./missing"',
+    "src/main.ts:4 Node.js runs this syntax with",
+    "src/main.ts:5 a Client that lives long needs a NativeConnection",
+  ];
+  assertEquals(
+    todo.map((line, index) => line.slice(0, starts[index]?.length)),
+    starts,
+  );
+});
+
+Deno.test("moveApplication() changes nothing with check, and nothing the second time", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await writeFiles(folder, {
+      "package.json": manifest,
+      ".eslintrc.js": "module.exports = {};",
+      "tsconfig.json": '{ "compilerOptions": { "lib": [] } }',
+      "src/worker.ts":
+        "import { Worker } from '@temporalio/worker';\nimport * as activities from './activities';\nimport { Shape } from './activities';\nawait Worker.create({ activities, workflowsPath: require.resolve('./workflows') } as Shape);\n",
+      "src/activities.ts":
+        "export interface Shape {}\nexport const x = __dirname;\n",
+      "src/workflows.ts": "",
+      "node_modules/a/a.ts": "import './b';",
+    });
+    const given = read(folder);
+    const checked = await moveApplication(folder, { check: true });
+    assertEquals(read(folder), given);
+    const { changes } = await moveApplication(folder);
+    assertEquals(changes, checked.changes);
+    const moved = read(folder);
+    assert(moved["src/worker.ts"] !== given["src/worker.ts"]);
+    assertEquals(moved["node_modules/a/a.ts"], given["node_modules/a/a.ts"]);
+    assertEquals((await moveApplication(folder)).changes, []);
+    assertEquals(read(folder), moved);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("moveApplication() keeps what deno.json has", async () => {
+  const { files } = await move({
+    "src/worker.ts": "import '@temporalio/worker';",
+    "deno.json": `{
+  // Mine
+  "tasks": { "start": "mine" }
+}
+`,
+  });
+  assertStringIncludes(files["deno.json"], "// Mine");
+  assertStringIncludes(files["deno.json"], '"start": "mine"');
+  assertStringIncludes(files["deno.json"], '"nodeModulesDir": "auto"');
+});
+
+Deno.test("moveApplication() refuses uncommitted changes, unless they are allowed", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await writeFiles(folder, { "package.json": manifest });
+    const git = (...args: string[]) =>
+      new Deno.Command("git", {
+        args: ["-c", "user.name=x", "-c", "user.email=x@x", ...args],
+        cwd: folder,
+      }).output();
+    await git("init", "-q");
+    const { message } = await moveApplication(folder).catch((error) => error);
+    assertEquals(
+      message,
+      `Cannot move "${folder}": it has uncommitted changes; commit them, or add --allow-dirty`,
+    );
+    await moveApplication(folder, { check: true });
+    await git("add", "-A");
+    await git("commit", "-qm", "x");
+    await moveApplication(folder);
+    await Deno.writeTextFile(join(folder, "new.ts"), "");
+    await moveApplication(folder, { allowDirty: true });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("moveApplication() refuses what is no application", async () => {
+  for (
+    const [files, reason] of [
+      [{ "package.json": "{" }, "its package.json is not valid JSON"],
+      [{ "package.json": "[]" }, "its package.json is not valid JSON"],
+      [
+        { "package.json": "{}" },
+        "its package.json names no package of Temporal",
+      ],
+    ] as const
+  ) {
+    const error = await move(files).catch((error) => error);
+    assert(error instanceof MoveError);
+    assertStringIncludes(error.message, reason);
+  }
+});
+
+Deno.test("moveApplication() leaves alone what it cannot read", async () => {
+  const folder = await Deno.makeTempDir();
+  const outside = await Deno.makeTempDir();
+  try {
+    await writeFiles(outside, { "out.ts": "import './x';", "x.ts": "" });
+    const broken = {
+      "src/broken.ts": "import from ('",
+      "tsconfig.json": "{ x",
+    };
+    await writeFiles(folder, {
+      "package.json": manifest,
+      "src/huge.ts": `import './x';\n${"/".repeat(1_000_001)}`,
+      "src/x.ts": "",
+      ...broken,
+    });
+    await Deno.writeFile(join(folder, "src/latin.ts"), new Uint8Array([0xe4]));
+    await Deno.symlink(outside, join(folder, "src/folder"));
+    await Deno.symlink(join(outside, "out.ts"), join(folder, "src/out.ts"));
+    const { todo } = await moveApplication(folder);
+    assertEquals(
+      todo.map(({ path, text }) => `${path}: ${text}`).sort(),
+      [
+        "src/broken.ts: it has a syntax error: it stays as it is",
+        "src/huge.ts: it is larger than 1 MB: it stays as it is",
+        "src/latin.ts: it is not UTF-8: it stays as it is",
+        "src/out.ts: it is a link, or no file: it stays as it is",
+        "tsconfig.json: it is not valid JSON: it stays as it is",
+      ],
+    );
+    const files = read(folder);
+    assertEquals(files["tsconfig.json"], broken["tsconfig.json"]);
+    assertEquals(read(outside)["out.ts"], "import './x';");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+    await Deno.remove(outside, { recursive: true });
+  }
+});
+
+Deno.test("the program prints a line for each finding", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await writeFiles(folder, {
+      "package.json": manifest,
+      "src/a\x1b[31m\n.ts": "import './missing';\n",
+    });
+    const run = async (...args: string[]) => {
+      const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["run", "-q", "-A", import.meta.resolve("./move.ts"), ...args],
+        env: { NO_COLOR: "1" },
+      }).output();
+      const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+      return { code, stdout: decode(stdout), stderr: decode(stderr) };
+    };
+    const { code, stdout } = await run("--check", folder);
+    assertEquals(code, 0);
+    assertStringIncludes(stdout, "Would change:\n");
+    assertStringIncludes(stdout, "\nLook at:\n  src/a?[31m?.ts:1  there is no");
+    assertEquals((await run("--wrong", folder)).code, 2);
+    const missing = await run(join(folder, "missing"));
+    assertEquals(missing.code, 1);
+    assertEquals(missing.stderr.trim().split("\n").length, 1);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
