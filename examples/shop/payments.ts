@@ -1,6 +1,7 @@
 /** A stand-in for a payment service, which fails, hangs, and loses answers. */
 
 import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { serve } from "./serve.ts";
 
@@ -48,7 +49,8 @@ export function createPayments(
 
 if (import.meta.main) {
   const rate = Number(Deno.env.get("PAYMENT_FAULTS") || 0.3);
-  mkdirSync("data", { recursive: true });
+  const file = Deno.env.get("PAYMENTS_DATABASE") || "data/payments.db";
+  mkdirSync(dirname(file), { recursive: true });
   const handler = createPayments(
     "data/payments.db",
     () => faults[Math.floor(Math.random() / rate * faults.length)],

@@ -218,7 +218,8 @@ function reply(
   status = 200,
 ): Response {
   const headers = {
-    "cache-control": "no-store",
+    // Not "no-store": the form that "Back" shows has the number that it had.
+    "cache-control": "private, no-cache",
     "content-security-policy": "default-src 'self'; frame-ancestors 'none'",
     "content-type": `text/${type}; charset=utf-8`,
     "x-content-type-options": "nosniff",
