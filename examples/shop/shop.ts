@@ -11,8 +11,6 @@ import script from "./static/order.js" with { type: "text" };
 import style from "./static/style.css" with { type: "text" };
 import { cancel, changeAddress, getStatus, order } from "./workflows.ts";
 
-/** How long the Temporal Service and a Worker may take to answer. */
-const DEADLINE_MS = 3_000;
 const MAX_FORM_BYTES = 10_000;
 
 type Handle = temporal.WorkflowHandle<typeof order>;
@@ -20,7 +18,7 @@ type Handle = temporal.WorkflowHandle<typeof order>;
 /** Creates the handler of requests. `connect` is called until it succeeds. */
 export function createShop(
   connect: () => Promise<temporal.Client>,
-  { cancelMs }: { cancelMs: number },
+  { cancelMs, deadlineMs = 5_000 }: { cancelMs: number; deadlineMs?: number },
 ): (request: Request) => Promise<Response> {
   let connecting: Promise<temporal.Client> | undefined;
 
@@ -33,7 +31,7 @@ export function createShop(
       throw new temporal.ServiceError("Cannot connect", { cause });
     });
     return await client.withDeadline(
-      Date.now() + DEADLINE_MS,
+      Date.now() + deadlineMs,
       () => fn(client),
     );
   }

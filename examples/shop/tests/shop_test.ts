@@ -18,7 +18,7 @@ const valid = {
 type Shop = ReturnType<typeof createShop>;
 
 function openShop(connect = async () => environment.client as Client): Shop {
-  return createShop(connect, { cancelMs: 3_600_000 });
+  return createShop(connect, { cancelMs: 3_600_000, deadlineMs: 60_000 });
 }
 
 function get(shop: Shop, path: string): Promise<Response> {
