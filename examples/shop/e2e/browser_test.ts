@@ -38,7 +38,9 @@ if (!ignore) {
 
 function test(name: string, fn: (page: Page) => Promise<void>) {
   Deno.test(name, { ignore }, async () => {
-    const context = await browser.newContext();
+    const context = await browser.newContext({
+      viewport: { width: 640, height: 420 },
+    });
     const page = await context.newPage();
     page.setDefaultTimeout(30_000);
     await page.goto(shop.url);
