@@ -27,6 +27,11 @@ const page = (title: string, body: Html) =>
 ${body}
 `;
 
+export const style = `
+body { font: 1.1rem system-ui, sans-serif; margin: 3rem auto; max-width: 34rem }
+label, input, select, button { display: block; font: inherit; margin: 0.5rem 0 }
+#status { background: #eef4ff; padding: 1rem }`;
+
 /** The page to order from. The form has the number that its order will have. */
 export const shopPage = (id: string) =>
   page(

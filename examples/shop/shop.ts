@@ -5,10 +5,9 @@ import { loadClientConnectConfig } from "@temporalio/envconfig";
 import { NativeConnection, Runtime } from "@temporalio/worker";
 import { setTimeout as delay } from "node:timers/promises";
 import { goods } from "./goods.ts";
-import { describe, orderPage, shopPage } from "./pages.ts";
+import { describe, orderPage, shopPage, style } from "./pages.ts";
 import { serve } from "./serve.ts";
 import script from "./static/order.js" with { type: "text" };
-import style from "./static/style.css" with { type: "text" };
 import { cancel, changeAddress, getStatus, order } from "./workflows.ts";
 
 const MAX_FORM_BYTES = 10_000;
@@ -73,15 +72,16 @@ export function createShop(
   }
 
   /** Sends each change of an order, until the order ends or the reader leaves. */
-  async function* followOrder(id: string, { signal }: Request) {
-    for (let last = "", isFinal = false; !isFinal && !signal.aborted;) {
+  async function* followOrder(id: string) {
+    for (let last = "", isFinal = false; !isFinal;) {
       const query = callOrder(id, (handle) => handle.query(getStatus));
       const status = describe(await query.catch(() => undefined));
       const event = `data: ${JSON.stringify(status)}\n\n`;
-      if (event !== last) yield event;
+      // After a comment, too, the loop ends here if the reader has left.
+      yield event === last ? ":\n\n" : event;
       last = event;
       ({ isFinal } = status);
-      await delay(500, null, { signal }).catch(() => {});
+      await delay(500);
     }
   }
 
@@ -105,7 +105,7 @@ export function createShop(
         return reply(`${orderPage(id!, memo!.title as string)}`, "html");
       }
       case "GET order events": {
-        const events = ReadableStream.from(followOrder(id!, request));
+        const events = ReadableStream.from(followOrder(id!));
         return reply(
           events.pipeThrough(new TextEncoderStream()),
           "event-stream",

@@ -131,8 +131,8 @@ class Shop implements AsyncDisposable {
   /** Reads what the page of an order shows, until the order ends. */
   async follow(id: string): Promise<{ text: string }[]> {
     const response = await fetch(`${this.url}/orders/${id}/events`);
-    const events = (await response.text()).trim().split("\n\n");
-    return events.map((event) => JSON.parse(event.replace("data: ", "")));
+    const events = (await response.text()).matchAll(/^data: (.+)$/gm);
+    return Array.from(events, ([, event]) => JSON.parse(event));
   }
 
   async [Symbol.asyncDispose]() {

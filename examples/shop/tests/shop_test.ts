@@ -1,7 +1,7 @@
 import { environment, useEnvironment } from "@temporal-on-deno/cli/testing";
 import type { Client } from "@temporalio/client";
 import { Worker } from "@temporalio/worker";
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createShop } from "../shop.ts";
 import { cancel, getStatus } from "../workflows.ts";
 
@@ -110,8 +110,8 @@ Deno.test("an order's page follows the order to its end", async () => {
     assertEquals((await post(shop, path, { address: "<b>" })).status, 303);
     assertEquals((await post(shop, `/orders/${id}/cancel`, {})).status, 303);
     const events = await new Response(body).text();
-    const [last] = events.trim().split("\n\n").reverse();
-    assertEquals(JSON.parse(last.replace("data: ", "")), {
+    const [last] = events.match(/(?<=^data: ).+/gm)!.reverse();
+    assertEquals(JSON.parse(last), {
       text: "Canceled; you have your money back",
       address: "<b>",
       canChange: false,
@@ -130,16 +130,16 @@ Deno.test("an order's page ends its events if the reader leaves", async () => {
     calls++;
     throw new Error("no server");
   });
-  const left = new AbortController();
-  const url = `${origin}/orders/${crypto.randomUUID()}/events`;
-  const { body } = await shop(new Request(url, { signal: left.signal }));
+  const { body } = await get(shop, `/orders/${crypto.randomUUID()}/events`);
   const reader = body!.getReader();
   const { value } = await reader.read();
   const text = new TextDecoder().decode(value);
   assertStringIncludes(text, "Waiting for the shop");
-  left.abort();
-  assertEquals((await reader.read()).done, true);
-  assertEquals(calls, 1);
+  await reader.cancel();
+  const before = calls;
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  // One may have been under way.
+  assert(calls <= before + 1, `${calls} calls`);
 });
 
 Deno.test("a page shows what somebody has entered as text", async () => {
