@@ -17,23 +17,21 @@ import { startTask, waitForInterruption } from "./processes.ts";
 import { answers } from "./ports.ts";
 
 const options = {
-  "--example NAME": "Run an example instead of the tutorial, such as order",
   "--keep": "Leave the server and the Worker running until Ctrl-C",
 };
 
-await runProgram("deno task demo", options, async ({ example, keep }) => {
+await runProgram("deno task demo", options, async ({ keep }) => {
   const signal = interruption();
   const settings = await loadSettings({ "task-queue": "" });
   await using server = await findServer(settings, signal);
   // Both load the same settings as this program.
   const args = server ? ["--address", server.address] : [];
-  const prefix = example ? `${example}:` : "";
-  await using worker = startTask(`${prefix}worker`, args, { echo: true });
+  await using worker = startTask("worker", args, { echo: true });
   const polls = worker.prints("Worker is polling", 120).catch(() => {
     throw new UserError("Cannot run the demo: the Worker has not started");
   });
   await abortable(polls, signal);
-  await using client = startTask(`${prefix}start`, args, { echo: true });
+  await using client = startTask("start", args, { echo: true });
   const { success } = await abortable(client.status, signal);
   if (!success) {
     throw new UserError("Cannot finish the demo: the Workflow has no result");

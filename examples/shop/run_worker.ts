@@ -1,9 +1,11 @@
+/** The Worker of the shop, until Ctrl-C. */
+
 import { type Settings, workerMain } from "@temporal-on-deno/cli/worker";
 import { NativeConnection, Worker } from "@temporalio/worker";
 import { DenoPlugin } from "@temporal-on-deno/plugin";
+import config from "./deno.json" with { type: "json" };
 
-const taskQueue = "order-task-queue";
-await workerMain(runWorker, { taskQueue, task: "order:worker" });
+await workerMain(runWorker, { taskQueue: "shop" });
 
 async function runWorker(
   { connectionOptions, namespace, taskQueue }: Settings,
@@ -18,12 +20,13 @@ async function runWorker(
       plugins: [
         new DenoPlugin({
           activities: import.meta.resolve("./activities.ts"),
-          // For real services: { net: ["warehouse.example.com"] } and so on
-          permissions: {},
+          permissions: config.permissions.activities,
         }),
       ],
-      shutdownGraceTime: "10 seconds",
-      shutdownForceTime: "20 seconds",
+      // Records each stage of a parcel, even if the Worker is killed after it.
+      maxHeartbeatThrottleInterval: "500ms",
+      shutdownGraceTime: "2 seconds",
+      shutdownForceTime: "10 seconds",
     });
     await worker.run();
   } finally {

@@ -1,0 +1,67 @@
+/** The whole shop as processes, with data and ports of its own. */
+
+import { createInterface } from "node:readline";
+import { spawn } from "node:child_process";
+
+/** A shop that runs until it is disposed of. */
+export interface RunningShop extends AsyncDisposable {
+  /** Where its page is. */
+  url: string;
+}
+
+/** Returns a port that nothing listens on. */
+function findPort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+/** Runs `deno task shop`. */
+export async function startShop(
+  env: Record<string, string>,
+): Promise<RunningShop> {
+  const folder = `data/test-${crypto.randomUUID()}`;
+  const [port, paymentsPort] = [findPort(), findPort()];
+  // Its Web UI is 1000 higher.
+  const serverPort = 20_000 + Math.floor(Math.random() * 10_000);
+  const ports = [
+    ...["--port", `${port}`, "--payments-port", `${paymentsPort}`],
+    ...["--server-port", `${serverPort}`],
+  ];
+  const child = spawn("deno", ["task", "--quiet", "shop", ...ports], {
+    env: {
+      ...Deno.env.toObject(),
+      DATABASE_URL: `${folder}/shop.db`,
+      PAYMENTS_DATABASE: `${folder}/payments.db`,
+      TEMPORAL_ADDRESS: "",
+      ...env,
+    },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = Promise.withResolvers<void>();
+  child.on("close", () => ended.resolve());
+  const isUp = Promise.withResolvers<void>();
+  const awaited = new Set([
+    "Shop at",
+    "Worker is polling",
+    "Payment service at",
+  ]);
+  let output = "";
+  createInterface(child.stdout).on("line", (line) => {
+    output += `${line}\n`;
+    for (const text of awaited) if (line.includes(text)) awaited.delete(text);
+    if (awaited.size === 0) isUp.resolve();
+  });
+  const failed = ended.promise.then(() => {
+    throw new Error(`The shop has ended:\n${output}`);
+  });
+  failed.catch(() => {});
+  await Promise.race([isUp.promise, failed]);
+  return {
+    url: `http://127.0.0.1:${port}`,
+    async [Symbol.asyncDispose]() {
+      child.kill();
+      await ended.promise;
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
