@@ -389,7 +389,10 @@ async function runInside(
     } catch {
       // It has ended.
     }
-    run.logs[`worker ${script}`] = log();
+    const text = log();
+    run.logs[`worker ${script}`] = text;
+    const code = /RUNNING|listening/i.test(text) ? "runs" : "does not run";
+    run.results.push({ script, code, output: [] });
   }
   await Deno.remove(home, { recursive: true });
   return run;
@@ -541,9 +544,11 @@ async function trySample(
     });
     result.node22 = compare(node, later) === undefined;
   }
-  if (node.results.some(({ code }) => code !== 0 && code !== "timeout")) {
+  const isFailure = ({ code }: Run["results"][0]) =>
+    code === "does not run" || typeof code === "number" && code > 0;
+  if (node.results.some(isFailure)) {
     result.reason = `on Node.js, ${
-      node.results.filter(({ code }) => code !== 0).map(({ script }) => script)
+      node.results.filter(isFailure).map(({ script }) => script)
     } fails, too; ${reason ?? ""}`;
   }
   return result;

@@ -293,7 +293,7 @@ function needsTransform({ todo }: Application): boolean {
 /** Which permissions a program needs: those of a Worker, a Client, or others. */
 function purposeOf(app: Application, entry: string): string {
   const text = app.texts.get(entry) ?? "";
-  return text.includes("@temporalio/testing")
+  return /@temporalio\/testing|\bbundleWorkflowCode\b/.test(text)
     ? "dev"
     : text.includes("@temporalio/worker") ||
         text.includes("@temporalio/lambda-worker")

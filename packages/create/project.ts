@@ -129,7 +129,8 @@ export function movedConfig({ source, tasks, options, imports, variables }: {
       dev: "Tests and other programs",
     },
     permissions: {
-      worker: { ...worker, env: envOf(worker), net: true },
+      // Webpack, which some plugins of Temporal need, reads the processors.
+      worker: { ...worker, env: envOf(worker), net: true, sys: true },
       start: { ...start, env: envOf(start), net: true, read: ["."] },
       dev: { ...dev, net: true },
     },

@@ -134,7 +134,9 @@ for (
       dataConverter: { payloadConverterPath },
     }, true],
     ["file: URLs as interceptors.workflowModules", "echo", {
-      interceptors: { workflowModules: [pathToFileURL(interceptorModule).href] },
+      interceptors: {
+        workflowModules: [pathToFileURL(interceptorModule).href],
+      },
     }, "<x>"],
     ["a file: URL as payloadConverterPath", "receivesGreeting", {
       dataConverter: {
