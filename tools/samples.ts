@@ -81,8 +81,8 @@ const scenarios: Record<string, Scenario> = {
   "env-config": { workers: [], clients: ["load-default", "load-profile"] },
   "expense": { workers: ["server", "start"] },
   "fetch-esm": { clients: ["workflow-local"] },
-  // Deno prints objects to a greater depth.
-  "grpc-calls": { varies: /^\s|^[{}\]]/ },
+  // console.log() of Deno prints objects to a greater depth, and tables otherwise.
+  "grpc-calls": { varies: /^[\s{}\]┌├│└]/ },
   "langsmith": { workers: [] },
   "message-passing/safe-message-handlers": { clients: ["simulation", "test"] },
   "mutex": { clients: ["workflow r1", "test"], limit: 120 },
@@ -405,6 +405,8 @@ function normalize(text: string, varies = /$^/): string[] {
   ).map((line) =>
     stripVTControlCharacters(line)
       .replace(/<Buffer .*?>/g, "BYTES")
+      // console.log() of Deno prints strings in objects with other quotes.
+      .replaceAll("'", '"')
       .replace(
         /[\w-]*[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}/g,
         "ID",

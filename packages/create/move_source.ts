@@ -183,6 +183,13 @@ export function moveSource(
     ) {
       argument = argument.getExpression();
     }
+    // What changes these options, such as a coverage tool, keeps the plugins.
+    if (Node.isCallExpression(argument)) {
+      const [inner] = argument.getArguments();
+      const isOptions = Node.isObjectLiteralExpression(inner) &&
+        inner.getProperty("taskQueue") !== undefined;
+      if (isOptions) argument = inner;
+    }
     const isKnown = !argument || Node.isIdentifier(argument) ||
       Node.isObjectLiteralExpression(argument);
     if (!isKnown) {

@@ -158,6 +158,7 @@ await Worker.create(options);
 await Worker.runReplayHistory({}, history);
 await bundleWorkflowCode({ workflowsPath });
 await TestWorkflowEnvironment.createLocal();
+await Worker.create(coverage.augment({ taskQueue: 'x' }));
 await Other.create({});
 `;
   const text = await moveText(before);
@@ -178,6 +179,7 @@ await Worker.create({ ...options, plugins: [...(options.plugins ?? []), ...denoP
 await Worker.runReplayHistory({ plugins: denoPlugins }, history);
 await bundleWorkflowCode({ plugins: denoPlugins, workflowsPath });
 await TestWorkflowEnvironment.createLocal({ plugins: denoPlugins });
+await Worker.create(coverage.augment({ plugins: denoPlugins, taskQueue: 'x' }));
 await Other.create({});
 `,
   );
