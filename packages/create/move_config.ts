@@ -293,7 +293,7 @@ function needsTransform({ todo }: Application): boolean {
 /** Which permissions a program needs: those of a Worker, a Client, or others. */
 function purposeOf(app: Application, entry: string): string {
   const text = app.texts.get(entry) ?? "";
-  return text.includes("@temporalio/testing")
+  return /@temporalio\/testing|\bbundleWorkflowCode\b/.test(text)
     ? "dev"
     : text.includes("@temporalio/worker") ||
         text.includes("@temporalio/lambda-worker")
@@ -303,17 +303,53 @@ function purposeOf(app: Application, entry: string): string {
     : "dev";
 }
 
+/** Variables that packages read, whose names are not in the application. */
+const packageVariables: Record<string, RegExp> = {
+  "ANTHROPIC_*": /anthropic/,
+  "AWS_*": /^@aws-sdk\/|bedrock/,
+  "GOOGLE_*": /^@google/,
+  "LANGSMITH_*": /langsmith/,
+  "OPENAI_*": /openai/,
+  "OTEL_*": /opentelemetry/,
+  "PG*": /^(?:pg|postgres)$/,
+};
+
+/** Returns the names of the variables that code reads; undefined if it may be any. */
+function variablesOf(app: Application, text: string): string[] | undefined {
+  const name = /^(?:\.([A-Za-z_]\w*)|\[\s*["'](\w+)["']\s*\])/;
+  const names: string[] = [];
+  for (const { 0: own, index } of text.matchAll(/\bprocess\.env\b/g)) {
+    const [, one, other] = text.slice(index + own.length).match(name) ?? [];
+    const [, destructured] =
+      text.slice(0, index).match(/\{([\w\s,:=]*)\}\s*=\s*$/) ?? [];
+    if (one ?? other) names.push(one ?? other);
+    else if (destructured === undefined) return;
+    else {names.push(
+        ...destructured.match(/\b[A-Z_]\w*(?=\s*(?:[,:=]|$))/g) ?? [],
+      );}
+  }
+  const others = Object.entries(packageVariables).filter(([, packages]) =>
+    [...app.declared].some((one) => packages.test(one))
+  );
+  return [...names, ...others.map(([name]) => name)];
+}
+
 /** Adds what is missing to `deno.json`. */
 export function moveDenoConfig(
   app: Application,
   given: { source: Source; tasks: Record<string, string>; options: object },
 ): void {
   const path = app.texts.has("deno.jsonc") ? "deno.jsonc" : "deno.json";
-  const all = [...app.texts.values()].join("\n");
-  const variables = [
-    ...all.matchAll(/\bprocess\.env(?:\.([A-Za-z_]\w*)|\[["'](\w+)["']\])/g),
-  ].map(([, one, other]) => one ?? other);
-  const config = movedConfig({ ...given, imports: app.imports, variables });
+  const all = [...app.texts].filter(([path]) => !path.endsWith(".json"))
+    .map(([, text]) => text).join("\n");
+  const imports = (name: string) =>
+    new RegExp(`["'](?:node:)?(?:${name})(?:/promises)?["']`).test(all);
+  const uses = {
+    variables: variablesOf(app, all),
+    files: imports("fs"),
+    programs: imports("child_process"),
+  };
+  const config = movedConfig({ ...given, imports: app.imports, uses });
   if (!app.texts.has(path)) {
     app.texts.set(path, config.text);
     app.changes.push({

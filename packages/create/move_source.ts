@@ -148,16 +148,10 @@ export function moveSource(
         argument.getLiteralValue().startsWith(".");
       if (isOwn) find(todo, node, "require() of an own module: import it");
       else find(changes, node, "creates require()");
-    } else if (pluggable.test(name)) {
-      const [imported] = name.split(".");
-      const isSdk = source.getImportDeclarations().some((one) =>
-        /^@temporalio\/(?:worker|testing)$/.test(
-          one.getModuleSpecifierValue(),
-        ) && one.getNamedImports().some((one) => one.getName() === imported)
-      );
-      if (isSdk) plugIn(node, argument);
+    } else if (pluggable.test(sdkName(name))) {
+      plugIn(node, argument);
     } else if (
-      /^Connection\.(?:connect|lazy)$/.test(name) && livesLong()
+      /^Connection\.(?:connect|lazy)$/.test(sdkName(name)) && livesLong()
     ) {
       find(
         todo,
@@ -166,6 +160,22 @@ export function moveSource(
           "docs/from-node.md#connect-a-client-that-lives-long",
       );
     }
+  }
+
+  /** Returns what the SDK calls a function; empty if it is none of the SDK's. */
+  function sdkName(name: string): string {
+    const [, head, rest] = name.match(/^(\w+)(.*)$/) ?? [];
+    for (const one of source.getImportDeclarations()) {
+      const from = one.getModuleSpecifierValue();
+      if (!/^@temporalio\/(?:client|testing|worker)$/.test(from)) continue;
+      if (one.getNamespaceImport()?.getText() === head) return rest.slice(1);
+      const named = one.getNamedImports()
+        .find((one) =>
+          (one.getAliasNode()?.getText() ?? one.getName()) === head
+        );
+      if (named) return named.getName() + rest;
+    }
+    return "";
   }
 
   /** Whether a Client may be idle while the program runs: it serves HTTP. */
@@ -182,6 +192,13 @@ export function moveSource(
       Node.isAsExpression(argument) || Node.isSatisfiesExpression(argument)
     ) {
       argument = argument.getExpression();
+    }
+    // What changes these options, such as a coverage tool, keeps the plugins.
+    if (Node.isCallExpression(argument)) {
+      const [inner] = argument.getArguments();
+      const isOptions = Node.isObjectLiteralExpression(inner) &&
+        inner.getProperty("taskQueue") !== undefined;
+      if (isOptions) argument = inner;
     }
     const isKnown = !argument || Node.isIdentifier(argument) ||
       Node.isObjectLiteralExpression(argument);

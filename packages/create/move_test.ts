@@ -145,7 +145,8 @@ if (process.argv[1] === import.meta.filename) console.log(a, b, c);
 
 Deno.test("moveApplication() passes the plugin to the SDK's functions", async () => {
   const before =
-    `import { Worker, bundleWorkflowCode } from '@temporalio/worker';
+    `import { Worker, Worker as W, bundleWorkflowCode } from '@temporalio/worker';
+import * as sdk from '@temporalio/worker';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 await Worker.create({ taskQueue: 'x' });
 await Worker.create({
@@ -158,13 +159,17 @@ await Worker.create(options);
 await Worker.runReplayHistory({}, history);
 await bundleWorkflowCode({ workflowsPath });
 await TestWorkflowEnvironment.createLocal();
+await Worker.create(coverage.augment({ taskQueue: 'x' }));
+await sdk.Worker.create({});
+await W.create({});
 await Other.create({});
 `;
   const text = await moveText(before);
   assertEquals(
     text,
     `import { denoPlugins } from './deno_plugins.ts';
-import { Worker, bundleWorkflowCode } from '@temporalio/worker';
+import { Worker, Worker as W, bundleWorkflowCode } from '@temporalio/worker';
+import * as sdk from '@temporalio/worker';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 await Worker.create({ plugins: denoPlugins, taskQueue: 'x' });
 await Worker.create({
@@ -178,6 +183,9 @@ await Worker.create({ ...options, plugins: [...(options.plugins ?? []), ...denoP
 await Worker.runReplayHistory({ plugins: denoPlugins }, history);
 await bundleWorkflowCode({ plugins: denoPlugins, workflowsPath });
 await TestWorkflowEnvironment.createLocal({ plugins: denoPlugins });
+await Worker.create(coverage.augment({ plugins: denoPlugins, taskQueue: 'x' }));
+await sdk.Worker.create({ plugins: denoPlugins });
+await W.create({ plugins: denoPlugins });
 await Other.create({});
 `,
   );
@@ -316,6 +324,9 @@ Deno.test("moveApplication() makes tasks of scripts, and keeps these for Node.js
     "test": `${run} -P=dev npm:mocha --exit src/test/*.test.ts`,
   });
   assert(permissions.start.env.allow.includes("KEY"));
+  assertEquals(permissions.worker.write, [
+    "node_modules/.cache/temporal-on-deno",
+  ]);
   const { scripts, type } = JSON.parse(files["package.json"]);
   assertEquals(type, "module");
   assertEquals(scripts, {
@@ -327,6 +338,28 @@ Deno.test("moveApplication() makes tasks of scripts, and keeps these for Node.js
     "test": "mocha --exit src/test/*.test.ts",
   });
   assertEquals(todo, []);
+});
+
+Deno.test("moveApplication() proposes permissions for what is used", async () => {
+  const permissionsOf = async (text: string) => {
+    const { files } = await move({ "src/main.ts": text });
+    return JSON.parse(files["deno.json"]).permissions.worker;
+  };
+  const { env, run } = await permissionsOf(
+    "const { A, B: b = 1 } = process.env;\nprocess.env.C + process.env['D'];\n",
+  );
+  assertEquals(
+    ["A", "B", "C", "D"].filter((name) => !env.allow.includes(name)),
+    [],
+  );
+  assertEquals(run, ["deno"]);
+  const wide = await permissionsOf(
+    "import 'fs/promises';\nimport 'node:child_process';\nprint(process.env);\n",
+  );
+  assertEquals(
+    [wide.env, wide.run, wide.read, wide.write],
+    Array(4).fill(true),
+  );
 });
 
 Deno.test("moveApplication() names the lines that a person has to look at", async () => {

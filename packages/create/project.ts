@@ -100,21 +100,39 @@ export function projectFiles(
 export const readProfiles: string = config.tasks.worker.command
   .match(/-R="[^"]*"/)![0];
 
+/** What an application needs of Deno. */
+export interface Needs {
+  /** The variables that it reads; undefined if that is not known. */
+  variables?: string[];
+  /** Whether it uses files. */
+  files: boolean;
+  /** Whether it runs programs. */
+  programs: boolean;
+}
+
 /** Returns `deno.json` of an application that comes from Node.js. */
-export function movedConfig({ source, tasks, options, imports, variables }: {
+export function movedConfig({ source, tasks, options, imports, uses }: {
   source: Source;
   tasks: Record<string, string>;
   options: object;
   imports: Record<string, string>;
-  variables: string[];
+  uses: Needs;
 }): { text: string; value: Record<string, unknown> } {
   const { nodeModulesDir, allowScripts, permissions } = config;
-  const allow = (names: string[]) =>
-    [...new Set([...names, ...variables])].sort();
   const { worker, start, dev } = permissions;
-  const envOf = (set: Record<string, unknown>) => ({
-    allow: allow((set.env as { allow: string[] }).allow),
-    ignore: true,
+  const { variables, files, programs } = uses;
+  const setOf = (set: Record<string, unknown>) => ({
+    ...set,
+    env: variables === undefined ? true : {
+      allow: [...(set.env as { allow: string[] }).allow, ...variables]
+        .filter((name, index, all) => all.indexOf(name) === index).sort(),
+      ignore: true,
+    },
+    net: true,
+    // Webpack and OpenTelemetry read the processors.
+    sys: true,
+    ...files && { read: true, write: true },
+    ...programs && { run: true },
   });
   const value = {
     tasks,
@@ -128,14 +146,15 @@ export function movedConfig({ source, tasks, options, imports, variables }: {
     nodeModulesDir,
     allowScripts,
     "// permissions": {
-      worker:
-        "The Worker and its Activities: replace net by the hosts that they need",
-      start: "Clients: replace net by the host of your Temporal Service",
-      dev: "Tests and other programs",
+      "worker": "The Worker and its Activities",
+      "start": "Clients",
+      "dev": "Tests and other programs",
+      "true":
+        "A proposal: replace each true by the hosts, files and programs that it needs",
     },
     permissions: {
-      worker: { ...worker, env: envOf(worker), net: true },
-      start: { ...start, env: envOf(start), net: true, read: ["."] },
+      worker: setOf(worker),
+      start: setOf({ read: ["."], ...start }),
       dev: { ...dev, net: true },
     },
   };

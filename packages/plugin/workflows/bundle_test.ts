@@ -361,6 +361,18 @@ Deno.test("Workflow code runs what it imports, with stack traces", async () => {
   }
 });
 
+Deno.test("Workflow code may import a package that disables a module in browsers", async () => {
+  const { code, errors } = await bundle({
+    "workflows.ts": `export * from "./node_modules/disabling/index.js";`,
+    "node_modules/disabling/package.json":
+      `{ "type": "commonjs", "browser": { "fs": false } }`,
+    "node_modules/disabling/index.js":
+      `exports.keys = Object.keys(require("fs")).length;`,
+  });
+  assertEquals(errors, []);
+  assertStringIncludes(code!, ".keys = Object.keys(");
+});
+
 Deno.test("Workflow code may lie anywhere", async () => {
   const workflowsPath = "a b/ä#1%20?/workflows.ts";
   const helper = `${dirname(workflowsPath)}/helper.ts`;

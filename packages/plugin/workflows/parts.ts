@@ -117,7 +117,9 @@ export async function bundlePart(
   const [file] = outputFiles!;
   const { code, map } = split(file.text());
   const modules = [...code.matchAll(moduleStart)]
-    .map(([, path]) => toPath(parseString(path)));
+    .map(([, path]) => parseString(path))
+    // What a package leaves out in browsers is no file.
+    .filter((path) => !path.includes("\0")).map((path) => toPath(path));
   const sources = map.sources.map((name) => toPath(name, dirname(file.path)));
   const own = modules.filter(isApplication).filter(isScript)
     .filter((path) => !external.includes(path));
@@ -249,11 +251,11 @@ return {
 /** Returns the value of a string literal of esbuild's, which is ASCII. */
 function parseString(literal: string): string {
   const json = literal.replace(
-    /\\(?:x(\w\w)|u\{(\w+)\}|(.))/g,
-    (escape, byte, codePoint) =>
-      byte || codePoint
+    /\\(?:x(\w\w)|u\{(\w+)\}|(0)|.)/g,
+    (escape, byte, codePoint, zero) =>
+      byte || codePoint || zero
         ? JSON.stringify(
-          String.fromCodePoint(parseInt(byte ?? codePoint, 16)),
+          String.fromCodePoint(parseInt(byte ?? codePoint ?? zero, 16)),
         ).slice(1, -1)
         : escape,
   );
