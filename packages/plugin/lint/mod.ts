@@ -107,7 +107,7 @@ function setHandlersFirst(code: WorkflowCode, report: Report) {
     });
     // Signals wait for their handler, too, but nobody waits for a Signal.
     if (!isLate || kind !== "Query" && kind !== "Update") continue;
-    const what = kind === "Query" ? "Queries fail" : "Updates wait";
+    const what = kind === "Query" ? "Queries fail" : "Updates fail";
     report(call, `This handler is set after an await: until then, ${what}`);
   }
 }
