@@ -40,7 +40,7 @@ const step = new RegExp(
 /** Pages with code that is wrong, which `lint_test.ts` checks. */
 const mistakes = ["lint.md", "mistakes.md"];
 
-const isLong = Deno.env.has("LONG");
+const isLong = !!Deno.env.get("LONG");
 const testServer = await locateServer("test-server");
 
 /** Splits formatted code into what stands at its top level. */
