@@ -157,8 +157,8 @@ Deno.test("each command of the README prints what it says", async () => {
   );
   const commands: [Parameters<typeof spawn>[0], string[], string][] = [
     ["demo", [], demo],
-    ["server", ["--port", `${port}`], "Temporal Service at"],
-    ["worker", [], "Worker is polling"],
+    ["server", ["--port", `${port}`], "Temporal Service at …"],
+    ["worker", [], "Worker is polling …"],
     ["start", [], start],
     ["test", ["tests/run_workflow_test.ts"], test],
   ];
