@@ -4,6 +4,7 @@ import { assertEquals } from "@std/assert";
 import { SourceMap } from "node:module";
 import { locateServer } from "../../packages/cli/servers/locate.ts";
 import {
+  activityType,
   changedProject,
   cleanEnv,
   output,
@@ -167,7 +168,10 @@ const hasNode = await new Deno.Command("node", { args: ["--version"] }).output()
   .then(({ success }) => success, () => false);
 
 const inActivity = await lineWith("return `Hello", "activities.ts");
-const inWorkflow = await lineWith("return await say_hello", "workflows.ts");
+const inWorkflow = await lineWith(
+  `return await ${activityType}`,
+  "workflows.ts",
+);
 const inTest = await lineWith(
   "assertEquals(result",
   "tests/run_workflow_test.ts",

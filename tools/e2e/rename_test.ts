@@ -55,9 +55,13 @@ Deno.test("nothing under packages/ and tools/ depends on the names of the projec
     "packages/create/template.ts",
     "packages/plugin/README.md",
     "packages/plugin/mod.ts",
+    // Tests of pages, which show the tutorial
+    "tools/e2e/lint_test.ts",
     // The same application in Python, which its test renames
     "tools/e2e/python/app.py",
     "tools/e2e/python/interchange.ts",
+    // The README renames the Workflow
+    "tools/e2e/readme_test.ts",
   ]);
 });
 

@@ -6,7 +6,14 @@ import { historyFromJSON } from "@temporalio/common/lib/proto-utils.js";
 import proto from "npm:@temporalio/proto@^1.24.0";
 import { join } from "node:path";
 import { bundleWorkflowCode } from "../../packages/plugin/mod.ts";
-import { output, readProjectFile, root, temporaryFolder } from "./_programs.ts";
+import {
+  activityType,
+  output,
+  readProjectFile,
+  root,
+  temporaryFolder,
+  workflowType,
+} from "./_programs.ts";
 
 const history = await readProjectFile("tests/histories/hello-workflow.json");
 const { events } = JSON.parse(history);
@@ -74,22 +81,22 @@ Deno.test("replay says what does not fit in a line each, and replays the others"
     "good.json": history,
     "null.json": "null",
     "open.json": withEvents((events) => events.slice(0, 5))
-      .replaceAll("say_hello", "say_goodbye"),
+      .replaceAll(activityType, "say_goodbye"),
     "order.json": withEvents((events) => {
       events[3] = { ...events[4], eventId: "4" };
       return events.slice(0, 4);
     }),
     "truncated.binpb": protobuf.slice(0, -100),
     "truncated.json": history.slice(0, 3_000),
-    "type.json": history.replaceAll("SayHello", "Say\\u001b[31mNothing"),
+    "type.json": history.replaceAll(workflowType, "Say\\u001b[31mNothing"),
   });
   assertEquals(lines, [
-    '"codec.json" (SayHello) does not replay: there is no codec for its payloads (binary/encrypted)',
+    `"codec.json" (${workflowType}) does not replay: there is no codec for its payloads (binary/encrypted)`,
     '"empty.json" does not replay: Unexpected end of JSON input',
     '"events.json" does not replay: it does not begin with WorkflowExecutionStarted',
     '"gap.json" does not replay: event 4 is missing',
     '"null.json" does not replay: Invalid history, expected an object with an array of events',
-    '"open.json" (SayHello) does not replay: at event 5, the code schedules an Activity with the type "say_hello", but the Event History has "say_goodbye"',
+    `"open.json" (${workflowType}) does not replay: at event 5, the code schedules an Activity with the type "${activityType}", but the Event History has "say_goodbye"`,
     '"order.json" does not replay: event 4 ends no Workflow Task',
     '"truncated.binpb" does not replay: index out of range',
     '"truncated.json" does not replay: Unexpected end of JSON input',
@@ -109,22 +116,22 @@ Deno.test("replay reads an Event History of 50 MB", async () => {
 });
 
 Deno.test("replay prints JSON, and 10 lines of text for each Workflow Type", async () => {
-  const other = history.replaceAll("say_hello", "say_goodbye");
+  const other = history.replaceAll(activityType, "say_goodbye");
   const files = Object.fromEntries(
     Array.from({ length: 12 }, (_, index) => [`${index}.json`, other]),
   );
   const text = await replay(files);
   assertEquals(text.lines.length, 11);
-  assertEquals(text.lines.includes("… 2 more of SayHello"), true);
+  assertEquals(text.lines.includes(`… 2 more of ${workflowType}`), true);
   const { lines } = await replay({ "0.json": other }, "--json");
   assertEquals(JSON.parse(lines[0]), {
     file: "0.json",
     workflowId: "hello-workflow",
     runId: events[0].workflowExecutionStartedEventAttributes
       .originalExecutionRunId,
-    workflowType: "SayHello",
+    workflowType: workflowType,
     problem:
-      'at event 5, the code schedules an Activity with the type "say_hello"' +
+      `at event 5, the code schedules an Activity with the type "${activityType}"` +
       ', but the Event History has "say_goodbye"',
     isNondeterministic: true,
   });
@@ -132,9 +139,9 @@ Deno.test("replay prints JSON, and 10 lines of text for each Workflow Type", asy
 
 Deno.test("replay uses other Workflow code, or a bundle", async () => {
   const files = { "a.json": history };
-  const workflowsPath = join(root, "examples", "order", "workflows.ts");
+  const workflowsPath = join(root, "tools", "shared", "workflows.ts");
   const missing =
-    '"a.json" (SayHello) does not replay: the code has no Workflow "SayHello"';
+    `"a.json" (${workflowType}) does not replay: the code has no Workflow "${workflowType}"`;
   const module = await replay(files, "--workflows", workflowsPath);
   assertEquals(module.lines, [missing]);
   await using folder = await temporaryFolder();

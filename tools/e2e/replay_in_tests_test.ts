@@ -1,7 +1,13 @@
 /** Tests of the tutorial replay what they have run. */
 
 import { assertStringIncludes } from "@std/assert";
-import { changedProject, readProjectFile, runTest } from "./_programs.ts";
+import {
+  activityType,
+  changedProject,
+  readProjectFile,
+  runTest,
+  workflowType,
+} from "./_programs.ts";
 
 const workflows = (await readProjectFile("workflows.ts"))
   .replace("import { proxy", "import { workflowInfo, proxy");
@@ -18,7 +24,7 @@ Deno.test("a test fails if its Workflow makes another decision in a replay", asy
   ));
   assertStringIncludes(
     first,
-    '(SayHello) is not deterministic: in a replay at event 5, the code completes the Workflow, but the Event History has ActivityTaskScheduled "say_hello"',
+    `(${workflowType}) is not deterministic: in a replay at event 5, the code completes the Workflow, but the Event History has ActivityTaskScheduled "${activityType}"`,
   );
 });
 
@@ -28,14 +34,14 @@ Deno.test("a test fails if its Workflow makes another last decision in a replay"
       "import { workflowInfo",
       "import { sleep, workflowInfo",
     ).replace(
-      "return await say_hello(name);",
-      "const greeting = await say_hello(name);\n" +
+      `return await ${activityType}(name);`,
+      `const greeting = await ${activityType}(name);\n` +
         "  if (workflowInfo().unsafe.isReplaying) await sleep(1);\n" +
         "  return greeting;",
     ),
   );
   assertStringIncludes(
     last,
-    "(SayHello) is not deterministic: in a replay at event 11, the code starts a Timer, but the Event History has WorkflowExecutionCompleted",
+    `(${workflowType}) is not deterministic: in a replay at event 11, the code starts a Timer, but the Event History has WorkflowExecutionCompleted`,
   );
 });

@@ -3,6 +3,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import {
+  activityType,
   changedProject,
   cleanEnv,
   output,
@@ -12,6 +13,7 @@ import {
   startDevServer,
   temporaryFolder,
   waitFor,
+  workflowType,
 } from "./_programs.ts";
 
 const server = await startDevServer();
@@ -20,7 +22,7 @@ const cli = [cleanEnv.TEMPORAL_CLI, "--address", server.address];
 const workflows = await readProjectFile("workflows.ts");
 const project = await changedProject({
   // It is retried, so that the Workflow stays open.
-  "activities.ts": `export async function say_hello(name: string) {
+  "activities.ts": `export async function ${activityType}(name: string) {
     if (name === "nobody") throw new Error("nobody is here");
     return "Hello, " + name;
   }`,
@@ -41,7 +43,7 @@ async function temporal(...args: string[]): Promise<string> {
 async function startOpen(taskQueue: string, ids: string[]) {
   for (const id of ids) {
     await temporal(
-      ...["workflow", "start", "--type", "SayHello", "--input", '"nobody"'],
+      ...["workflow", "start", "--type", workflowType, "--input", '"nobody"'],
       ...["--task-queue", taskQueue, "--workflow-id", id],
     );
     await waitFor("the Activity", async () => {
@@ -92,8 +94,9 @@ Deno.test("replay takes open and closed Workflow Executions, saves them, and say
   assertEquals(text.includes(`@${Deno.hostname()}`), false);
 
   await write(withTimer);
-  const problem = "(SayHello) does not replay: at event 5, the code starts a " +
-    'Timer, but the Event History has ActivityTaskScheduled "say_hello"';
+  const problem =
+    `(${workflowType}) does not replay: at event 5, the code starts a ` +
+    `Timer, but the Event History has ActivityTaskScheduled "${activityType}"`;
   const query = 'ExecutionStatus = "Running"';
   const open = await output("replay", [...queue, "--query", query], options);
   assertEquals(
@@ -173,7 +176,7 @@ Deno.test("a Worker says once why a Workflow Task fails, and then how often", as
   await using worker = spawn("worker", queue, options);
   await worker.prints("Worker is polling");
   await temporal(
-    ...["workflow", "start", "--type", "SayHello", "--input", '"Ada"'],
+    ...["workflow", "start", "--type", workflowType, "--input", '"Ada"'],
     ...["--task-queue", "task-test", "--workflow-id", "task"],
   );
   await worker.prints('Workflow "task" has failed 2 Workflow Tasks in a row');
