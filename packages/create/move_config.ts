@@ -265,7 +265,8 @@ function moveCommand(
   const watch = isWatching || before.includes("--watch") ? ["--watch"] : [];
   const purpose = purposeOf(app, entry);
   const isProfiled = purpose !== "dev" &&
-    app.declared.has("@temporalio/envconfig");
+    // The option would replace the permission to read all.
+    app.declared.has("@temporalio/envconfig") && !importsBuiltin(app, "fs");
   const set = [`-P=${purpose}`, ...isProfiled ? [readProfiles] : []];
   const flags = preloads.map((path) => `--preload ${path}`);
   const transform = needsTransform(app)
@@ -314,8 +315,19 @@ const packageVariables: Record<string, RegExp> = {
   "PG*": /^(?:pg|postgres)$/,
 };
 
+function codeOf({ texts }: Application): string {
+  return [...texts].filter(([path]) => !path.endsWith(".json"))
+    .map(([, text]) => text).join("\n");
+}
+
+function importsBuiltin(app: Application, name: string): boolean {
+  return new RegExp(`["'](?:node:)?${name}(?:/promises)?["']`)
+    .test(codeOf(app));
+}
+
 /** Returns the names of the variables that code reads; undefined if it may be any. */
-function variablesOf(app: Application, text: string): string[] | undefined {
+function variablesOf(app: Application): string[] | undefined {
+  const text = codeOf(app);
   const name = /^(?:\.([A-Za-z_]\w*)|\[\s*["'](\w+)["']\s*\])/;
   const names: string[] = [];
   for (const { 0: own, index } of text.matchAll(/\bprocess\.env\b/g)) {
@@ -340,14 +352,10 @@ export function moveDenoConfig(
   given: { source: Source; tasks: Record<string, string>; options: object },
 ): void {
   const path = app.texts.has("deno.jsonc") ? "deno.jsonc" : "deno.json";
-  const all = [...app.texts].filter(([path]) => !path.endsWith(".json"))
-    .map(([, text]) => text).join("\n");
-  const imports = (name: string) =>
-    new RegExp(`["'](?:node:)?(?:${name})(?:/promises)?["']`).test(all);
   const uses = {
-    variables: variablesOf(app, all),
-    files: imports("fs"),
-    programs: imports("child_process"),
+    variables: variablesOf(app),
+    files: importsBuiltin(app, "fs"),
+    programs: importsBuiltin(app, "child_process"),
   };
   const config = movedConfig({ ...given, imports: app.imports, uses });
   if (!app.texts.has(path)) {

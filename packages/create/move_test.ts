@@ -341,6 +341,16 @@ Deno.test("moveApplication() makes tasks of scripts, and keeps these for Node.js
 });
 
 Deno.test("moveApplication() proposes permissions for what is used", async () => {
+  const profiled = (text: string) =>
+    move({
+      "package.json": manifest.replace(
+        "@temporalio/worker",
+        "@temporalio/envconfig",
+      ),
+      "src/worker.ts": `import '@temporalio/worker';\n${text}`,
+    }).then(({ files }) => JSON.parse(files["deno.json"]).tasks.start);
+  assertStringIncludes(await profiled(""), "/.config/temporalio");
+  assert(!(await profiled("import 'fs';\n")).includes(" -R="));
   const permissionsOf = async (text: string) => {
     const { files } = await move({ "src/main.ts": text });
     return JSON.parse(files["deno.json"]).permissions.worker;

@@ -96,9 +96,18 @@ export function projectFiles(
   return { ...files, "deno.json": text };
 }
 
-/** The option that lets a program read the profiles of `@temporalio/envconfig`. */
-export const readProfiles: string = config.tasks.worker.command
-  .match(/-R="[^"]*"/)![0];
+/**
+ * The option that lets a program read the profiles of `@temporalio/envconfig`, where
+ * each system keeps them. It replaces `read` of a permission set.
+ */
+export const readProfiles: string = `-R=".,${
+  [
+    "$HOME/.config",
+    "$XDG_CONFIG_HOME",
+    "$HOME/Library/Application Support",
+    "$APPDATA",
+  ].map((folder) => `${folder}/temporalio`).join()
+}"`;
 
 /** What an application needs of Deno. */
 export interface Needs {

@@ -22,7 +22,7 @@ const files = {
       "@temporal-on-deno/plugin":
         `jsr:@temporal-on-deno/plugin@${plugin.version}`,
     },
-    links: [...config.links, "packages/plugin"],
+    links: ["packages/plugin"],
     nodeModulesDir: "auto",
   }),
   "src/activities.ts": `
