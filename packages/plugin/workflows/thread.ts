@@ -5,6 +5,9 @@
  * - It runs without the SDK's hook for promises. On Deno, that hook never runs for
  *   promises of Workflows, only for the thread's own, where it finds nothing (see
  *   `sandbox.ts`). Remove this once it runs for promises of a `node:vm` context.
+ * - It makes contexts whose global object is an ordinary one. The SDK reads, compares
+ *   and sets all globals whenever another Workflow runs, which takes half the time
+ *   there. Remove this once the SDK does so.
  * - It does not keep the process from ending if the Worker cannot be created: then,
  *   the SDK leaves its thread running.
  *
@@ -20,7 +23,11 @@ const file = createRequire(sdkModule)
 const source = `
   import { createRequire } from "node:module";
   import v8 from "node:v8";
+  import vm from "node:vm";
   v8.promiseHooks.createHook = () => () => {};
+  const { createContext } = vm;
+  vm.createContext = (_, options) =>
+    createContext(vm.constants.DONT_CONTEXTIFY, options);
   createRequire(${JSON.stringify(file)})(${JSON.stringify(file)});`;
 const url = new URL(`data:text/javascript,${encodeURIComponent(source)}`);
 const { Worker } = workerThreads;
