@@ -8,8 +8,8 @@
  *   run, beside a development server. A new Worker takes the place of the last one.
  *   Of those without a transcript, `deno add` is run.
  *
- * At the end, `deno check` passes, and so do all tests of the page. Commands and
- * tests take minutes: they run with `LONG=1`.
+ * At the end, `deno check` passes, and so do all tests of the page. This takes
+ * minutes, so it runs with `LONG=1`.
  */
 
 import { assert } from "@std/assert";
@@ -25,6 +25,7 @@ import {
   startDevServer,
   temporaryFolder,
 } from "./_programs.ts";
+import { isLong } from "../shared/random.ts";
 import { applyDiff } from "./_diff.ts";
 
 /** One step of a page: code for a file, or commands and what they print. */
@@ -40,7 +41,6 @@ const step = new RegExp(
 /** Pages with code that is wrong, which `lint_test.ts` checks. */
 const mistakes = ["lint.md", "mistakes.md"];
 
-const isLong = !!Deno.env.get("LONG");
 const testServer = await locateServer("test-server");
 
 /** Splits formatted code into what stands at its top level. */
@@ -112,7 +112,8 @@ for (const { name } of Deno.readDirSync(join(root, "docs"))) {
   ) => groups!);
   if (!steps.some(({ file }) => file)) continue;
 
-  Deno.test(`docs/${name} does what it says`, async () => {
+  const ignore = !isLong;
+  Deno.test(`docs/${name} does what it says`, { ignore }, async () => {
     await using folder = await temporaryFolder();
     await using server = await startDevServer();
     await using running = new AsyncDisposableStack();
@@ -139,7 +140,7 @@ for (const { name } of Deno.readDirSync(join(root, "docs"))) {
         await edit(join(cwd, file), code, line);
         continue;
       }
-      if (!transcript || !isLong) {
+      if (!transcript) {
         if (commands.startsWith("deno add")) await run(commands);
         continue;
       }
@@ -156,7 +157,6 @@ for (const { name } of Deno.readDirSync(join(root, "docs"))) {
     }
     const files = new Set(steps.flatMap(({ file }) => file ?? []));
     const tests = [...files].filter((file) => file.endsWith("_test.ts"));
-    await run("deno check");
-    if (isLong) await run(`deno test --no-prompt -P ${tests.join(" ")}`);
+    await run(`deno check && deno test --no-prompt -P ${tests.join(" ")}`);
   });
 }
