@@ -19,6 +19,9 @@ export async function createWorker(
     taskQueue,
     workflowsPath: import.meta.resolve("../workflows.ts"),
     activities,
+    // The test server waits for a Worker that has a Workflow in its cache, even when
+    // that Worker has ended.
+    maxCachedWorkflows: 0,
   });
 }
 
