@@ -458,7 +458,9 @@ async function trySample(
     const dependencies of [manifest.dependencies, manifest.devDependencies]
   ) {
     for (const name of Object.keys(dependencies ?? {})) {
-      if (own && name.startsWith("@temporalio/")) dependencies[name] = own;
+      if (!name.startsWith("@temporalio/")) continue;
+      // An exact version may be older than the plugin takes.
+      dependencies[name] = own ?? dependencies[name].replace(/^(?=\d)/, "^");
     }
   }
   await Deno.writeTextFile(path, JSON.stringify(manifest, null, 2));

@@ -162,8 +162,7 @@ export function keepCommonJs(
 
 const runners =
   /^(?:node|nodemon|ts-node|ts-node-dev|ts-node-esm|tsx|tsnd|\S*node_modules\/\.bin\/ts-node)$/;
-const loader =
-  /^(?:ts-node\/|tsx(?:\/|$)|source-map-support|tsconfig-paths|dotenv\/config$)/;
+const loader = /^(?:ts-node\/|tsx(?:\/|$)|source-map-support|tsconfig-paths)/;
 
 /** Moves scripts of `package.json`, and makes tasks of them. */
 export function moveScripts(
@@ -208,6 +207,8 @@ function moveCommand(
   if (!isMocha && !runners.test(program ?? "")) return;
   let isWatching = /^(?:nodemon|ts-node-dev|tsnd)$/.test(program);
   const preloads: string[] = [];
+  const envFiles: string[] = [];
+  const limits: string[] = [];
   const rest: string[] = [];
   const toSource = (path: string) => {
     for (const [output, source] of outputs) {
@@ -237,7 +238,12 @@ function moveCommand(
       const module = joined ?? args.shift() ?? "";
       const path = module.startsWith(".") && findFile(app, join(module));
       if (path) preloads.push(`./${path}`);
+      else if (module === "dotenv/config") envFiles.push(".env");
       else if (!loader.test(module)) return;
+    } else if (/^--env-file(?:-if-exists)?$/.test(option)) {
+      envFiles.push(joined ?? args.shift() ?? ".env");
+    } else if (/^--max-(?:old|semi)-space-size$/.test(option)) {
+      limits.push(arg);
     } else if (
       /^(?:-P|--project|--watch|-w|--exec|-e|--ext|--ignore)$/.test(option)
     ) {
@@ -268,11 +274,20 @@ function moveCommand(
     // The option would replace the permission to read all.
     app.declared.has("@temporalio/envconfig") && !importsBuiltin(app, "fs");
   const set = [`-P=${purpose}`, ...isProfiled ? [readProfiles] : []];
-  const flags = preloads.map((path) => `--preload ${path}`);
+  const flags = [
+    // A file that is missing is no error for Deno.
+    ...envFiles.map((path) => `--env-file=${path}`),
+    ...limits.map((limit) => `--v8-flags=${limit}`),
+    ...preloads.map((path) => `--preload ${path}`),
+  ];
   const transform = needsTransform(app)
     ? ["--experimental-transform-types"]
     : [];
-  const imports = preloads.map((path) => `--import ${path}`);
+  const imports = [
+    ...envFiles.map((path) => `--env-file-if-exists=${path}`),
+    ...limits,
+    ...preloads.map((path) => `--import ${path}`),
+  ];
   return {
     deno: withVariables([
       "deno run -q --no-prompt",

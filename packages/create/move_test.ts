@@ -340,6 +340,31 @@ Deno.test("moveApplication() makes tasks of scripts, and keeps these for Node.js
   assertEquals(todo, []);
 });
 
+Deno.test("moveApplication() keeps files of variables, and limits of memory", async () => {
+  const { files } = await move({
+    "package.json": JSON.stringify({
+      ...JSON.parse(manifest),
+      scripts: {
+        "start": "ts-node -r dotenv/config src/worker.ts",
+        "large":
+          "node --env-file .env.local --max-old-space-size=4096 src/worker.ts",
+      },
+    }),
+    "src/worker.ts": "import '@temporalio/worker';",
+  });
+  const run = "deno run -q --no-prompt -P=worker";
+  assertEquals(JSON.parse(files["deno.json"]).tasks, {
+    "start": `${run} --env-file=.env src/worker.ts`,
+    "large":
+      `${run} --env-file=.env.local --v8-flags=--max-old-space-size=4096 src/worker.ts`,
+  });
+  assertEquals(JSON.parse(files["package.json"]).scripts, {
+    "start": "node --env-file-if-exists=.env src/worker.ts",
+    "large":
+      "node --env-file-if-exists=.env.local --max-old-space-size=4096 src/worker.ts",
+  });
+});
+
 Deno.test("moveApplication() proposes permissions for what is used", async () => {
   const profiled = (text: string) =>
     move({
