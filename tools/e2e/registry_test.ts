@@ -18,7 +18,6 @@ import {
   cleanEnv,
   output,
   Program,
-  readProjectFile,
   root,
   startDevServer,
   temporaryFolder,
