@@ -165,6 +165,7 @@ export function moveSource(
   /** Returns what the SDK calls a function; empty if it is none of the SDK's. */
   function sdkName(name: string): string {
     const [, head, rest] = name.match(/^(\w+)(.*)$/) ?? [];
+    if (!head) return "";
     for (const one of source.getImportDeclarations()) {
       const from = one.getModuleSpecifierValue();
       if (!/^@temporalio\/(?:client|testing|worker)$/.test(from)) continue;

@@ -163,6 +163,7 @@ await Worker.create(coverage.augment({ taskQueue: 'x' }));
 await sdk.Worker.create({});
 await W.create({});
 await Other.create({});
+(() => sdk)();
 `;
   const text = await moveText(before);
   assertEquals(
@@ -187,6 +188,7 @@ await Worker.create(coverage.augment({ plugins: denoPlugins, taskQueue: 'x' }));
 await sdk.Worker.create({ plugins: denoPlugins });
 await W.create({ plugins: denoPlugins });
 await Other.create({});
+(() => sdk)();
 `,
   );
 });
