@@ -32,7 +32,7 @@ if (!isStopping) {
   }
 }
 
-/** Starts a task, and waits until it has printed something or has ended. */
+/** Starts a task, and waits until the server is up, or the task has ended. */
 function start(...[name, ...args]: string[]): Promise<void> {
   const child = spawn("deno", ["task", "--quiet", name, ...args], {
     env,
@@ -44,12 +44,14 @@ function start(...[name, ...args]: string[]): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const print = (line: string) => {
     console.log(`${name.padEnd(8)} | ${line}`);
-    resolve();
+    // Before this, it may download the server.
+    if (line.startsWith("Temporal Service at")) resolve();
   };
   createInterface(child.stdout).on("line", print);
   createInterface(child.stderr).on("line", print);
   child.on("close", (code) => {
     running.delete(name);
+    resolve();
     if (isStopping) return stopServer();
     print(`It has ended; start it again with "deno task ${name}"`);
     // A killed program does not take the others with it; one that fails does.
