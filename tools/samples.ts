@@ -30,6 +30,7 @@ interface Scenario {
   prepare?: string[];
   /** Commands of the Temporal CLI. */
   setup?: string[];
+  // Each script may follow variables, such as "NAME=value start".
   /** Scripts that run until the end (default: `start`). */
   workers?: string[];
   /** Scripts that run one after the other (default: `workflow*` and Mocha's tests). */
@@ -101,10 +102,12 @@ const scenarios: Record<string, Scenario> = {
   },
   "nexus-standalone-operations": {
     setup: [
-      "operator nexus endpoint create --name my-nexus-endpoint --target-namespace default --target-task-queue nexus-handler-queue",
+      "operator namespace create --namespace my-caller-namespace",
+      "operator namespace create --namespace my-handler-namespace",
+      "operator nexus endpoint create --name my-nexus-endpoint --target-namespace my-handler-namespace --target-task-queue nexus-handler-queue",
     ],
-    workers: ["worker"],
-    clients: ["starter", "test"],
+    workers: ["TEMPORAL_NAMESPACE=my-handler-namespace worker"],
+    clients: ["TEMPORAL_NAMESPACE=my-caller-namespace starter"],
   },
   "openai-agents": { workers: [], clients: ["test"], limit: 300 },
   "production": { prepare: ["build:workflow"] },
@@ -129,6 +132,8 @@ const scenarios: Record<string, Scenario> = {
   "search-attributes": {
     clients: ["create-attributes", "workflow"],
     limit: 30,
+    // The server returns them in any order.
+    varies: /^\s|^Added/,
   },
   "signals-queries": state,
   "sleep-for-days": { limit: 8 },
@@ -286,13 +291,16 @@ async function runInside(
   const testServer = Deno.env.get("TEMPORAL_TEST_SERVER");
   if (testServer) await provide("test-server-", testServer);
   const start = (script: string) => {
-    const [name, ...args] = script.split(" ");
+    const words = script.split(" ");
+    const own = words.filter((word) => /^\w+=/.test(word))
+      .map((word) => word.split("="));
+    const [name, ...args] = words.slice(own.length);
     const extra = runner[0] === "npm" && args.length > 0
       ? ["--", ...args]
       : args;
     const child = new Deno.Command(runner[0], {
       args: [...runner.slice(1), name, ...extra],
-      env: all,
+      env: { ...all, ...Object.fromEntries(own) },
       clearEnv: true,
       stdin: "null",
       stdout: "piped",
@@ -396,7 +404,10 @@ async function runInside(
 /** Leaves out of an output what differs from one run to the next. */
 function normalize(text: string, varies = /$^/): string[] {
   return text.split("\n").filter((line) =>
-    line.trim() && !/^\s+at |^> |^\s*$/.test(line) && !varies.test(line)
+    line.trim() &&
+    !/^\s+at |^> |^\s*$|^Temporal (?:CLI|Server|Persistence|Metrics)/.test(
+      line,
+    ) && !varies.test(line)
   ).map((line) =>
     stripVTControlCharacters(line)
       .replace(/\d{10,}/g, "N")
@@ -411,7 +422,7 @@ function normalize(text: string, varies = /$^/): string[] {
       .replace(/([-_])[\w-]{21}\b/g, "$1ID")
       .replace(/\b[\w-]{21}\b/g, "ID")
       .replace(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*/g, "TIME")
-      .replace(/\d+(?:\.\d+)?\s?m?s\b|\b\d{5,}n?\b/g, "N")
+      .replace(/\d+(?:\.\d+)?\s?m?s\b|\b\d{4,}n?\b/g, "N")
       .replace(/(?:file:\/\/)?\/\S+\/(\S+)/g, "$1")
       .replace(/ \(N\)$/, "")
   );
