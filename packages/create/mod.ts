@@ -7,6 +7,7 @@
  * @module
  */
 
+import { fail, readCommandLine } from "./program.ts";
 import { checkout, isInside, projectFiles, sourceFor } from "./project.ts";
 
 /** The project cannot be created there. The message says why, in one line. */
@@ -117,28 +118,12 @@ function reasonOf(error: Error): string {
 }
 
 if (import.meta.main) {
-  const args = Deno.args.filter((arg) => arg !== "--");
-  const option = args.find((arg) => /^-./.test(arg));
-  const fail = (message: string, code: number) => {
-    // Control characters could pass for other lines.
-    // deno-lint-ignore no-control-regex
-    console.error(message.replaceAll(/[\x00-\x1f\x7f-\x9f]/g, "?"));
-    if (code === 2) console.error(usage);
-    Deno.exit(code);
-  };
-  if (args.includes("--help") || args.includes("-h")) {
-    console.log(usage);
-    Deno.exit(0);
-  }
-  if (option) fail(`Unknown option "${option}"`, 2);
-  if (args.length > 1) fail(`Unexpected argument "${args[1]}"`, 2);
-  const [folder] = args;
-  if (!folder) fail("Missing the name of the project's folder", 2);
+  const { folder } = readCommandLine(usage, { folderName: "project" });
   try {
     createProject(folder);
   } catch (error) {
     if (!(error instanceof CreateError)) throw error;
-    fail(error.message, 1);
+    fail(error.message);
   }
   console.log(`Created a project in "${folder}"`);
   if (checkout !== undefined) {

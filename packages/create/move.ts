@@ -25,6 +25,7 @@ import {
   renameModule,
 } from "./move_modules.ts";
 import { type Finding, moveSource, service } from "./move_source.ts";
+import { fail, printable, readCommandLine } from "./program.ts";
 import { checkout, isInside, sourceFor } from "./project.ts";
 
 export type { Finding };
@@ -319,28 +320,12 @@ async function write(
 }
 
 if (import.meta.main) {
-  const args = Deno.args.filter((arg) => arg !== "--");
-  const options = ["--check", "--allow-dirty", "--help", "-h"];
-  const unknown = args.find((arg) => /^-./.test(arg) && !options.includes(arg));
-  const [folder, ...others] = args.filter((arg) => !/^-./.test(arg));
-  // Control characters could pass for other lines.
-  const printable = (text: string) =>
-    // deno-lint-ignore no-control-regex
-    text.replaceAll(/[\x00-\x1f\x7f-\x9f]/g, "?");
-  const fail = (message: string, code: number) => {
-    console.error(printable(message));
-    if (code === 2) console.error(usage);
-    Deno.exit(code);
-  };
-  if (args.some((arg) => arg === "--help" || arg === "-h")) {
-    console.log(usage);
-    Deno.exit(0);
-  }
-  if (unknown) fail(`Unknown option "${unknown}"`, 2);
-  if (others.length > 0) fail(`Unexpected argument "${others[0]}"`, 2);
-  if (!folder) fail("Missing the name of the application's folder", 2);
-  const check = args.includes("--check");
-  const allowDirty = args.includes("--allow-dirty");
+  const { folder, options } = readCommandLine(usage, {
+    folderName: "application",
+    options: ["--check", "--allow-dirty"],
+  });
+  const check = options.has("--check");
+  const allowDirty = options.has("--allow-dirty");
   try {
     const { changes, todo } = await moveApplication(folder, {
       check,
@@ -359,6 +344,6 @@ if (import.meta.main) {
     console.log("Next:\n  deno install\n  deno task");
   } catch (error) {
     if (!(error instanceof MoveError)) throw error;
-    fail(error.message, 1);
+    fail(error.message);
   }
 }
