@@ -66,6 +66,14 @@ export function printError(message: string) {
   console.error(escapeControls(message, /\n/));
 }
 
+/** Writes a line of a terminal's stderr again, as much as fits in it. */
+export function overwriteLine(text: string) {
+  const { columns } = Deno.consoleSize();
+  // A terminal whose size is not known has 0 columns.
+  const line = columns > 0 ? text.slice(0, columns - 1) : text;
+  Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${line}`));
+}
+
 /** Returns text as it is for a file or pipe, and escaped for a terminal. */
 export function printable(text: string): string {
   return Deno.stdout.isTerminal() ? escapeControls(text) : text;

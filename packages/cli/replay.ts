@@ -18,7 +18,13 @@ import { join, resolve } from "node:path";
 import { readNumber } from "./arguments.ts";
 import { connectError } from "./connect.ts";
 import { escapeControls, UserError } from "./errors.ts";
-import { abortable, deadline, interruption, runProgram } from "./program.ts";
+import {
+  abortable,
+  deadline,
+  interruption,
+  overwriteLine,
+  runProgram,
+} from "./program.ts";
 import {
   listRecorded,
   type Recorded,
@@ -163,10 +169,8 @@ function createReport(areFiles: boolean, json?: boolean) {
   const isTerminal = Deno.stderr.isTerminal();
   const counts: Record<string, number> = Object.create(null);
   let [done, failed, printed] = [0, 0, Date.now()];
-  const write = (text: string) =>
-    Deno.stderr.writeSync(new TextEncoder().encode(text));
   const clear = () => {
-    if (isTerminal) write("\r\x1b[K");
+    if (isTerminal) overwriteLine("");
   };
   const print = (line: string) => {
     clear();
@@ -191,7 +195,8 @@ function createReport(areFiles: boolean, json?: boolean) {
       if (Date.now() - printed < (isTerminal ? 100 : PROGRESS_MS)) return;
       printed = Date.now();
       const text = `Replayed ${count(done)}; ${failed} do not fit`;
-      write(isTerminal ? `\r\x1b[K${text}` : `${text}\n`);
+      if (isTerminal) overwriteLine(text);
+      else console.error(text);
     },
     end() {
       for (const [type, count] of Object.entries(counts)) {
@@ -208,7 +213,7 @@ function createReport(areFiles: boolean, json?: boolean) {
             'this code, keep what it did for them, with "patched"',
         );
       }
-      write(`Replayed ${count(done)}; all fit the code\n`);
+      console.error(`Replayed ${count(done)}; all fit the code`);
     },
   };
 }

@@ -19,7 +19,12 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { UsageError, UserError } from "../errors.ts";
-import { interruption, printError, runProgram } from "../program.ts";
+import {
+  interruption,
+  overwriteLine,
+  printError,
+  runProgram,
+} from "../program.ts";
 import sdk from "@temporalio/testing/package.json" with { type: "json" };
 import { run } from "../processes.ts";
 import { type Package, temporalCli, testServer } from "./registries.ts";
@@ -242,14 +247,6 @@ async function watchSize(
     if (Date.now() - changed > 20_000) onStall();
     await delay(200, undefined, { signal }).catch(() => {});
   }
-}
-
-/** Writes a line of a terminal again, as much as fits in it. */
-function overwriteLine(text: string) {
-  const { columns } = Deno.consoleSize();
-  // A terminal whose size is not known has 0 columns.
-  const line = columns > 0 ? text.slice(0, columns - 1) : text;
-  Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${line}`));
 }
 
 async function sizeOf(folder: string): Promise<number> {
