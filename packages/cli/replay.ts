@@ -194,7 +194,7 @@ function createReport(areFiles: boolean, json?: boolean) {
       }
       if (Date.now() - printed < (isTerminal ? 100 : PROGRESS_MS)) return;
       printed = Date.now();
-      const text = `Replayed ${count(done)}; ${failed} do not fit`;
+      const text = `Replayed ${count(done)}; ${failed} incompatible`;
       if (isTerminal) overwriteLine(text);
       else console.error(text);
     },
@@ -213,7 +213,7 @@ function createReport(areFiles: boolean, json?: boolean) {
             'this code, keep what it did for them, with "patched"',
         );
       }
-      console.error(`Replayed ${count(done)}; all fit the code`);
+      console.error(`Replayed ${count(done)}; all compatible with the code`);
     },
   };
 }

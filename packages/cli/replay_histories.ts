@@ -1,5 +1,5 @@
 /**
- * Replays Event Histories, and says in a sentence what does not fit the code.
+ * Replays Event Histories, and says in a sentence what is incompatible with the code.
  *
  * @module
  */
@@ -136,7 +136,7 @@ async function replayInTurn(
         const history = await load();
         if (!history) continue;
         Object.assign(replay, identify(history));
-        // Before its first Workflow Task completes, any code fits.
+        // Before its first Workflow Task completes, any code is compatible.
         if (
           history.events!.some((e) => e.workflowTaskCompletedEventAttributes)
         ) {

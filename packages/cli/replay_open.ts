@@ -1,6 +1,6 @@
 /**
  * Replays the Workflow Executions that are open on a Worker's Task Queue, so that
- * the task `dev` says at once that a change does not fit them.
+ * the task `dev` says at once that a change is incompatible with them.
  *
  * @module
  */
@@ -25,7 +25,7 @@ const TIME_LIMIT_MS = 2_000;
 const DEFAULT_ADDRESS = "localhost:7233";
 
 /**
- * Reports what is open and does not fit the Worker's Workflow code. It takes 2
+ * Reports what is open and incompatible with the Worker's Workflow code. It takes 2
  * seconds at most, and reports nothing if the Temporal Service does not answer.
  */
 export async function replayOpen(worker: Worker, address: string) {
@@ -58,19 +58,19 @@ export async function replayOpen(worker: Worker, address: string) {
   await open.return(undefined);
 }
 
-/** Returns what does not fit, and the ways out. */
+/** Returns what is incompatible, and the ways out. */
 function describe(
   { problem, workflowId, workflowType }: Replay,
   flags: string,
 ) {
   const id = `--workflow-id ${quote(workflowId!)}${flags}`;
   const lines = [
-    `Workflow "${workflowId}" (${workflowType}) is open and does not fit the code:`,
+    `Workflow "${workflowId}" (${workflowType}) is open and incompatible with the code:`,
     `  ${problem}`,
     'Keep what the code did for it, with "patched": see ' +
     "https://docs.temporal.io/patching. Or end it, or let it start over:",
-    `  temporal workflow terminate ${id}`,
-    `  temporal workflow reset ${id} --type FirstWorkflowTask --reason "new code"`,
+    `  deno task temporal workflow terminate ${id}`,
+    `  deno task temporal workflow reset ${id} --type FirstWorkflowTask --reason "new code"`,
   ];
   return lines.map((line) => escapeControls(line)).join("\n");
 }

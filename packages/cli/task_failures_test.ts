@@ -69,7 +69,7 @@ Deno.test("another error of a Workflow whose Workflow Task has failed stays in t
   assertEquals(failures.take("Workflow failed", meta), false);
 });
 
-Deno.test("a Workflow Task that does not fit is reported with a way out", () => {
+Deno.test("a Workflow Task of incompatible code is reported with a way out", () => {
   const { failures, logged } = createFailures();
   failures.take("Creating workflow", execution);
   failures.take("Failing workflow task", {

@@ -35,7 +35,7 @@ export function requireSameSdk(object: unknown): void {
   }
   throw new DenoPluginError(
     'Cannot use DenoPlugin: the application imports another copy of "@temporalio/worker" ' +
-      `than the plugin, which has ${sdk.version}; import a version that fits ` +
+      `than the plugin, which has ${sdk.version}; import a version that satisfies ` +
       `"^${sdk.version}" everywhere, and run "deno install"`,
   );
 }

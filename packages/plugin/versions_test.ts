@@ -36,7 +36,7 @@ Deno.test("requireSameSdk() refuses an object of another copy of the SDK", () =>
     refusal(() => requireSameSdk({})),
     "Cannot use DenoPlugin: the application imports another copy of " +
       `"@temporalio/worker" than the plugin, which has ${sdk.version}; import a ` +
-      `version that fits "^${sdk.version}" everywhere, and run "deno install"`,
+      `version that satisfies "^${sdk.version}" everywhere, and run "deno install"`,
   );
   requireSameSdk(undefined);
   requireSameSdk(Object.create(NativeConnection.prototype));

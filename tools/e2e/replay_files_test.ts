@@ -67,11 +67,14 @@ Deno.test("replay accepts JSON of the CLI and of the Web UI, protobuf, and what 
     "README.md": "no Event History",
   });
   assertEquals(lines, []);
-  assertEquals(last, "Replayed 5 Event Histories; all fit the code");
+  assertEquals(
+    last,
+    "Replayed 5 Event Histories; all compatible with the code",
+  );
   assertEquals(code, 0);
 });
 
-Deno.test("replay says what does not fit in a line each, and replays the others", async () => {
+Deno.test("replay reports what is incompatible in a line each, and replays the others", async () => {
   const encrypted = btoa("binary/encrypted");
   const { code, lines, last } = await replay({
     "codec.json": history.replaceAll(btoa("json/plain"), encrypted),
@@ -111,7 +114,7 @@ Deno.test("replay reads an Event History of 50 MB", async () => {
   const { code, last } = await replay({
     "large.json": history.replace(btoa('"Temporal"'), btoa(argument)),
   });
-  assertEquals(last, "Replayed 1 Event History; all fit the code");
+  assertEquals(last, "Replayed 1 Event History; all compatible with the code");
   assertEquals(code, 0);
 });
 

@@ -62,7 +62,7 @@ async function write(text: string) {
   await Deno.writeTextFile(join(project.path, "workflows.ts"), text);
 }
 
-Deno.test("replay takes open and closed Workflow Executions, saves them, and says what does not fit", async () => {
+Deno.test("replay takes open and closed Workflow Executions, saves them, and reports what is incompatible", async () => {
   const options = { env, cwd: project.path };
   const queue = ["--task-queue", "replay-test"];
   await write(workflows);
@@ -85,7 +85,7 @@ Deno.test("replay takes open and closed Workflow Executions, saves them, and say
   );
   assertEquals(
     [saved.code, saved.stdout, saved.stderr.trimEnd().split("\n").at(-1)],
-    [0, "", "Replayed 3 Event Histories; all fit the code"],
+    [0, "", "Replayed 3 Event Histories; all compatible with the code"],
   );
   const files = Array.from(Deno.readDirSync(folder.path), ({ name }) => name);
   assertEquals(files.length, 3);
@@ -134,7 +134,7 @@ Deno.test("replay reports in a line what the Temporal Service refuses", async ()
   }
 });
 
-Deno.test("dev says which open Workflow a change does not fit, as in docs/mistakes.md", async () => {
+Deno.test("dev reports the open Workflow that a change is incompatible with, as in docs/mistakes.md", async () => {
   const options = { env, cwd: project.path };
   const queue = ["--task-queue", "dev-test"];
   await write(workflows);
@@ -146,14 +146,14 @@ Deno.test("dev says which open Workflow a change does not fit, as in docs/mistak
   await dev.prints("new code");
   await dev.prints("Worker is polling");
   const lines = dev.stderr.split("\n");
-  const first = lines.findIndex((line) => line.includes("does not fit"));
+  const first = lines.findIndex((line) => line.includes("incompatible with"));
   const message = lines.slice(first, first + 5).join("\n");
   assertStringIncludes(
     await readProjectFile("docs/mistakes.md"),
     message.replaceAll(` --address ${server.address}`, ""),
   );
 
-  const commands = message.match(/(?<=^ {2}temporal ).*/gm)!;
+  const commands = message.match(/(?<=^ {2}deno task temporal ).*/gm)!;
   for (const command of commands.toReversed()) {
     // It is a command for a shell, with words that are not in quotes.
     const args = command.replaceAll('"', "").replace("new code", "new-code");
@@ -163,7 +163,7 @@ Deno.test("dev says which open Workflow a change does not fit, as in docs/mistak
       ),
     );
   }
-  assertEquals(dev.stderr.split("does not fit").length, 2);
+  assertEquals(dev.stderr.split("incompatible with").length, 2);
 });
 
 Deno.test("a Worker says once why a Workflow Task fails, and then how often", async () => {

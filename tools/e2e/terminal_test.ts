@@ -71,7 +71,7 @@ Deno.test({
     assertMatch(
       output,
       // deno-lint-ignore no-control-regex
-      /^(?:\r\x1b\[K(?:Replayed \d+ [^\r\n]*)?)+Replayed 4 Event Histories; all fit the code\r\n$/,
+      /^(?:\r\x1b\[K(?:Replayed \d+ [^\r\n]*)?)+Replayed 4 Event Histories; all compatible with the code\r\n$/,
     );
     assertEquals(code, 0);
   },
