@@ -156,8 +156,8 @@ export function moveSource(
       find(
         todo,
         node,
-        "a Client that lives long needs a NativeConnection: " +
-          "docs/from-node.md#connect-a-client-that-lives-long",
+        "a long-lived Client needs a NativeConnection: " +
+          "docs/gaps-process.md#9-connection-that-the-server-closes",
       );
     }
   }

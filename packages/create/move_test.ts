@@ -413,7 +413,7 @@ console.log(express, Color);
     'src/main.ts: imports "express", which package.json does not name',
     'src/main.ts:3 there is no module "./missing"',
     "src/main.ts:4 Node.js runs this syntax with",
-    "src/main.ts:5 a Client that lives long needs a NativeConnection",
+    "src/main.ts:5 a long-lived Client needs a NativeConnection",
   ];
   assertEquals(
     todo.map((line, index) => line.slice(0, starts[index]?.length)),
