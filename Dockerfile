@@ -1,5 +1,5 @@
-# The Worker as an image: see docs/deploy.md. Debian, because the SDK's core is built
-# for glibc.
+# The Worker as an image: see docs/deploy.md in the repository of Temporal on Deno.
+# Debian, because the SDK's core is built for glibc.
 FROM denoland/deno:2.9.6
 WORKDIR /app
 ENV DENO_DIR=/deno-dir DENO_NO_UPDATE_CHECK=1 TZ=UTC
@@ -15,4 +15,4 @@ RUN deno task bundle
 
 # All files above belong to root: this user can change none of them.
 USER deno
-ENTRYPOINT ["/app/examples/deploy/start.sh"]
+ENTRYPOINT ["deno", "run", "-q", "--no-prompt", "--cached-only", "--v8-flags=--max-semi-space-size=2", "-P=production", "run_worker.ts"]

@@ -44,6 +44,10 @@ const sets = ["activities", "worker", "production", "start", "test", "dev"];
 export async function generate(): Promise<string> {
   const read = (path: string) => Deno.readTextFile(new URL(path, root));
   const files: Record<string, string> = {
+    ".dockerignore": await read("packages/create/template/.dockerignore"),
+    "Dockerfile": (await read("Dockerfile"))
+      // A project has its packages from a registry.
+      .replaceAll(/^COPY (?:packages|tools).*\n/gm, ""),
     "README.md": await read("packages/create/template/README.md"),
   };
   for (const name of tutorial) files[name] = await read(name);

@@ -45,6 +45,7 @@ const LINE_WIDTH = 100;
 const comments = {
   "activities": "Activities in the sandbox: add what they need, such as net",
   "worker": "The Worker; its connection to the Temporal Service needs no net",
+  "production": "The Worker when it is deployed, as in Dockerfile",
   "web": "A process that serves HTTP and runs a Client with a NativeConnection",
   "start": "The Client: add the host of your Temporal Service to net",
   "test": "The tests, with what the Activities need that they call",
@@ -64,7 +65,7 @@ export function projectFiles(
     `@temporal-on-deno/${name}`,
     `jsr:@temporal-on-deno/${name}@${version}`,
   ]);
-  const { run: _run, ...web } = production;
+  const { read: _read, run: _run, ...web } = production;
   const ok =
     "deno install && deno fmt --check && deno lint && deno check && deno task test";
   const text = printConfig({
@@ -89,7 +90,8 @@ export function projectFiles(
     permissions: {
       activities,
       worker,
-      web: { ...web, net: ["localhost", "127.0.0.1", "[::1]"] },
+      production,
+      web: { ...web, read: ["."], net: ["localhost", "127.0.0.1", "[::1]"] },
       ...sets,
     },
   });
@@ -196,7 +198,7 @@ function printEntries(object: Record<string, unknown>): string {
 function fill(value: unknown, indent: string): string {
   const line = compact(value);
   const isObject = line.startsWith("{");
-  if (!isObject || line.length < LINE_WIDTH / 2) return line;
+  if (!isObject || line.length < 0.7 * LINE_WIDTH) return line;
   const lines: string[] = [];
   for (const [name, item] of Object.entries(value as object)) {
     const text = `${JSON.stringify(name)}: ${compact(item)}`;

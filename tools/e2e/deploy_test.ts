@@ -13,6 +13,7 @@ import {
   readProjectFile,
   startDevServer,
   taskQueue,
+  temporaryFolder,
 } from "./_programs.ts";
 
 /** Workflows in a folder of their own, a module that they import, and a JSON file. */
@@ -66,10 +67,16 @@ async function removeIgnored(folder: string) {
   }
 }
 
-/** Starts the Worker by the script that the image and the systemd unit use. */
+/** The command that starts the Worker in the image. */
+const [deno, ...args]: string[] = JSON.parse(
+  /^ENTRYPOINT (.+)$/m.exec(await readProjectFile("Dockerfile"))![1],
+);
+assertEquals(deno, "deno");
+
+/** Starts the Worker as the image does. */
 function start(env: Record<string, string> = {}): Program {
-  return new Program([join(project.path, "examples", "deploy", "start.sh")], {
-    cwd: "/",
+  return new Program([Deno.execPath(), ...args], {
+    cwd: project.path,
     clearEnv: true,
     env: { ...cleanEnv, TEMPORAL_ADDRESS: server.address, ...env },
   });
@@ -77,7 +84,7 @@ function start(env: Record<string, string> = {}): Program {
 
 Deno.test({
   name:
-    "start.sh runs what the image has, with and without a bundle that was made before",
+    "the image's command runs what the image has, with and without a bundle that was made before",
   ignore: Deno.build.os === "windows",
   async fn() {
     // Without one, it bundles for itself, and may not write the cache.
@@ -110,7 +117,7 @@ Deno.test({
 Deno.test("the image has the Worker, and none of what only tests and contributors use", () => {
   const has = (path: string) => existsSync(join(project.path, path));
   const names = Object.keys(grown);
-  const used = [...names, "deno.lock", "examples/deploy/start.sh", "packages"];
+  const used = [...names, "deno.lock", "packages"];
   assertEquals(used.filter((path) => !has(path)), []);
   const unused = [
     ".vscode/settings.json",
@@ -125,12 +132,11 @@ Deno.test("the image has the Worker, and none of what only tests and contributor
 });
 
 Deno.test({
-  name: "start.sh reads credentials only from their folder",
+  name: "the image's command reads credentials only from their folders",
   ignore: Deno.build.os === "windows",
   async fn() {
-    const credentials = join(project.path, "..", crypto.randomUUID());
-    await Deno.mkdir(credentials);
-    const config = join(credentials, "temporal.toml");
+    await using folder = await temporaryFolder();
+    const config = join(folder.path, "temporal.toml");
     await Deno.writeTextFile(
       config,
       '[profile.default]\nnamespace = "other"\n',
@@ -139,9 +145,20 @@ Deno.test({
     await using outside = start(env);
     assertEquals((await outside.status).code, 1);
     assertStringIncludes(outside.stderr, `"${config}" does not exist`);
-    await using inside = start({ ...env, CREDENTIALS_DIRECTORY: credentials });
+    const path = join(project.path, "deno.json");
+    const text = await Deno.readTextFile(path);
+    await Deno.writeTextFile(path, text.replace("/run/secrets", folder.path));
+    await using inside = start(env);
     assertEquals((await inside.status).code, 1);
     assertStringIncludes(inside.stderr, 'Cannot access Namespace "other"');
-    await Deno.remove(credentials, { recursive: true });
+    await Deno.writeTextFile(path, text);
   },
+});
+
+Deno.test("the systemd unit runs the image's command", async () => {
+  const unit = await readProjectFile(
+    "examples/deploy/temporal-worker.service",
+  );
+  const [, command] = /^ExecStart=((?:.*\\\n)*.*)$/m.exec(unit)!;
+  assertEquals(command.split(/[\s\\]+/), [deno, ...args]);
 });
