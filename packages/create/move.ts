@@ -7,26 +7,27 @@
  */
 
 import { dirname, join } from "node:path";
+import { parseEnv } from "node:util";
 import { Project, ScriptTarget } from "ts-morph";
+import { moveCommonJs } from "./move_commonjs.ts";
 import {
-  keepCommonJs,
-  moveDenoConfig,
-  moveScripts,
+  moveManifests,
   moveTsConfigs,
-  readJson,
+  readManifests,
   readTsConfigs,
 } from "./move_config.ts";
 import {
   type Application,
   findHidden,
+  type Finding,
+  isKept,
   locate,
-  type Manifest,
   relativeName,
   renameModule,
 } from "./move_modules.ts";
-import { type Finding, moveSource, service } from "./move_source.ts";
+import { moveSource, service } from "./move_source.ts";
 import { fail, printable, readCommandLine } from "./program.ts";
-import { checkout, isInside, sourceFor } from "./project.ts";
+import { checkout, isInside } from "./project.ts";
 
 export type { Finding };
 
@@ -97,45 +98,42 @@ export async function moveApplication(
   if (!check && !allowDirty && await isDirty(root)) {
     refuse("it has uncommitted changes; commit them, or add --allow-dirty");
   }
-  const move: Move = { changes: [], todo: [] };
-  const texts = new Map<string, string>();
-  readFolder(root, texts, move.todo);
-  const given = new Map(texts);
-  const configs = { ...move, texts };
-  if (!texts.has("package.json")) refuse("it has no package.json");
-  const manifest = readJson<Manifest>(configs, "package.json") ??
-    refuse("its package.json is not valid JSON");
-  const { aliases, outputs, options } = readTsConfigs(configs);
-  for (const path of texts.keys()) {
-    if (outputs.some(([output]) => path.startsWith(`${output}/`))) {
-      texts.delete(path);
-    }
-  }
   const app: Application = {
-    ...configs,
     root,
-    manifest,
-    aliases,
-    declared: readDependencies(configs),
+    texts: new Map(),
+    packages: new Map(),
+    kept: [],
+    declared: new Set(),
+    aliases: [],
+    outputs: [],
+    options: {},
+    commonJs: new Set(),
+    variables: [],
     imports: {},
-    commonJs: keepCommonJs({ ...configs, manifest }),
+    changes: [],
+    todo: [],
   };
+  const { texts, changes, todo } = app;
+  readFolder(app);
+  const given = new Map(texts);
+  if (!texts.has("package.json")) refuse("it has no package.json");
+  readTsConfigs(app);
+  readManifests(app);
+  if (!texts.has("package.json")) refuse("its package.json is not valid JSON");
   if (![...app.declared].some((name) => name.startsWith("@temporalio/"))) {
     refuse("its package.json names no package of Temporal");
   }
-  const sources = () =>
-    [...texts.keys()].filter((path) =>
-      sourceFile.test(path) && !declarationFile.test(path) &&
-      !app.commonJs.has(path) && !/(?:^|\/)\./.test(path)
-    );
-  await markTypes(app, sources());
-  await moveSources(app, sources());
+  moveCommonJs(app);
+  const sources = [...texts.keys()].filter((path) =>
+    sourceFile.test(path) && !declarationFile.test(path) &&
+    !app.commonJs.has(path) && !isKept(app, path) && !/(?:^|\/)\./.test(path)
+  );
+  await markTypes(app, sources);
+  await moveSources(app, sources);
   moveTsConfigs(app);
-  const tasks = moveScripts(app, outputs);
-  const source = sourceFor(root, ["packages/plugin"]);
-  moveDenoConfig(app, { source, tasks, options });
+  moveManifests(app);
   if (!check) await write(root, given, texts);
-  return move;
+  return { changes, todo };
 }
 
 /** Whether Git knows changes in a folder that are not committed. */
@@ -155,66 +153,45 @@ async function isDirty(folder: string): Promise<boolean> {
 }
 
 /** Reads what may be an application's own files. It follows no links. */
-function readFolder(
-  root: string,
-  texts: Map<string, string>,
-  todo: Finding[],
-  prefix = "",
-) {
-  for (const entry of Deno.readDirSync(join(root, prefix))) {
+function readFolder(app: Application, prefix = "") {
+  for (const entry of Deno.readDirSync(join(app.root, prefix))) {
     const { name } = entry;
     const path = prefix + name;
     if (entry.isDirectory) {
-      if (/^(?:\.|node_modules$)/.test(name)) continue;
-      readFolder(root, texts, todo, `${path}/`);
-    } else if (sourceFile.test(name) || /\.jsonc?$/.test(name)) {
-      const reason = readSource(join(root, path), (text) => {
-        texts.set(path, text);
-      });
-      if (reason) todo.push({ path, text: `${reason}: it stays as it is` });
+      if (!/^(?:\.|node_modules$)/.test(name)) readFolder(app, `${path}/`);
+    } else if (sourceFile.test(name) || /\.jsonc?$|^\.env/.test(name)) {
+      const reason = readSource(app, path);
+      if (reason) app.todo.push({ path, text: `${reason}: it stays as it is` });
     }
   }
 }
 
 /** Reads a file if it may be source that a person wrote; returns why it is not. */
-function readSource(
-  path: string,
-  take: (text: string) => void,
-): string | undefined {
+function readSource(app: Application, path: string): string | undefined {
+  const file = join(app.root, path);
   try {
-    const { isFile, size } = Deno.lstatSync(path);
+    const { isFile, size } = Deno.lstatSync(file);
     if (!isFile) return "it is a link, or no file";
     if (size > MAX_BYTES) {
       return path.endsWith("lock.json") ? undefined : "it is larger than 1 MB";
     }
-    take(new TextDecoder("utf-8", { fatal: true }).decode(
-      Deno.readFileSync(path),
-    ));
+    const text = new TextDecoder("utf-8", { fatal: true })
+      .decode(Deno.readFileSync(file));
+    if (/(?:^|\/)\.env/.test(path)) {
+      app.variables.push(...Object.keys(parseEnv(text)));
+    } else app.texts.set(path, text);
   } catch (error) {
     return error instanceof TypeError ? "it is not UTF-8" : "it cannot be read";
   }
 }
 
-function readDependencies(
-  files: { texts: Map<string, string>; todo: Finding[] },
-): Set<string> {
-  const manifests = [...files.texts.keys()]
-    .filter((path) => /(?:^|\/)package\.json$/.test(path))
-    .map((path) => readJson<Manifest>(files, path) ?? {});
-  return new Set(manifests.flatMap((manifest) => [
-    ...[
-      "dependencies",
-      "devDependencies",
-      "optionalDependencies",
-      "peerDependencies",
-    ]
-      .flatMap((kind) => Object.keys(Object(manifest[kind]))),
-    ...typeof manifest.name === "string" ? [manifest.name] : [],
-  ]));
-}
-
 /** Marks imports of types, which Node.js does not tell from others, by Deno's linter. */
-async function markTypes({ texts, changes }: Application, paths: string[]) {
+async function markTypes(app: Application, all: string[]) {
+  const { texts, changes, options } = app;
+  // Decorators may need a class where the code has only its type.
+  const paths = all.filter((path) =>
+    !options.emitDecoratorMetadata || !/^\s*@\w/m.test(texts.get(path)!)
+  );
   const folder = await Deno.makeTempDir();
   try {
     const fileOf = (index: number) =>
@@ -247,7 +224,14 @@ async function markTypes({ texts, changes }: Application, paths: string[]) {
 async function moveSources(app: Application, paths: string[]) {
   const { texts, todo } = app;
   const project = new Project({
-    compilerOptions: { allowJs: true, target: ScriptTarget.ESNext },
+    compilerOptions: {
+      allowJs: true,
+      baseUrl: "/",
+      paths: Object.fromEntries(
+        app.aliases.map(([pattern, target]) => [pattern, [target]]),
+      ),
+      target: ScriptTarget.ESNext,
+    },
     skipAddingFilesFromTsConfig: true,
     useInMemoryFileSystem: true,
   });
@@ -268,22 +252,28 @@ async function moveSources(app: Application, paths: string[]) {
   const imported = new Map<string, Set<string>>();
   for (const [path, source] of sources) {
     for (const one of source.getImportDeclarations()) {
-      const name = renameModule(app, one.getModuleSpecifierValue(), path);
+      const given = one.getModuleSpecifierValue();
+      if (one.isTypeOnly() || locate(app, given, path)) continue;
+      const name = renameModule(app, given, path);
       const isPackage = name && /^[@\w][^:]*$/.test(name) && !app.imports[name];
-      if (!isPackage || one.isTypeOnly()) continue;
+      if (!isPackage) continue;
       const names = one.getNamedImports().filter((one) => !one.isTypeOnly())
         .map((one) => one.getName());
       imported.set(name, new Set([...imported.get(name) ?? [], ...names]));
     }
   }
-  const home = paths.some((path) => path.startsWith("src/")) ? "src/" : "";
-  const pluginFile = `${home}deno_plugins.ts`;
+  const pluginFile = `${pluginFolder(app, paths)}deno_plugins.ts`;
   const modules = {
     rename: (name: string, path: string) => renameModule(app, name, path),
     isCommonJs: (name: string, path: string) =>
       app.commonJs.has(locate(app, name, path) ?? ""),
+    hasDefault: (name: string, path: string) => {
+      const text = texts.get(locate(app, name, path) ?? "");
+      return text === undefined || /\bexport (?:=|default)/.test(text);
+    },
     hidden: await findHidden(app, imported),
     plugins: (path: string) => relativeName(path, pluginFile),
+    isMapped: app.aliases.length > 0,
     isService: [...app.declared].some((name) => service.test(name)),
   };
   for (const [path, source] of sources) {
@@ -298,6 +288,21 @@ async function moveSources(app: Application, paths: string[]) {
     texts.set(path, text);
     app.changes.push({ path, text: "says which plugins Workers have" });
   }
+}
+
+/** Returns the folder that the modules which create Workers share. */
+function pluginFolder({ texts }: Application, paths: string[]): string {
+  if (paths.some((path) => path.startsWith("src/"))) return "src/";
+  const [first = "", ...others] = paths
+    .filter((path) =>
+      /@temporalio\/(?:testing|worker)\b/.test(texts.get(path)!)
+    )
+    .map((path) => path.replace(/[^/]*$/, ""));
+  let shared = first;
+  while (others.some((path) => !path.startsWith(shared))) {
+    shared = shared.replace(/[^/]*\/$/, "");
+  }
+  return shared;
 }
 
 /** Writes what differs. */

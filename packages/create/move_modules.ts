@@ -5,8 +5,17 @@
  */
 
 import { isBuiltin } from "node:module";
-import { basename, dirname, join, relative } from "node:path/posix";
-import type { Finding } from "./move_source.ts";
+import { dirname, join, relative } from "node:path/posix";
+
+/** What was changed, or what a person has to look at. */
+export interface Finding {
+  /** The file, in the application's folder. */
+  path: string;
+  /** The line in the moved file; undefined if it is about the whole file. */
+  line?: number;
+  /** What it is, in one line. */
+  text: string;
+}
 
 /** The application that moves, by paths in its folder. */
 export interface Application {
@@ -14,14 +23,22 @@ export interface Application {
   root: string;
   /** The texts of its files, as they are to be. */
   texts: Map<string, string>;
-  /** Its `package.json`. */
-  manifest: Manifest;
-  /** The packages that it names, and its own. */
+  /** Its packages that move, by folder: its own has the name ".". */
+  packages: Map<string, Manifest>;
+  /** The folders of packages that another tool builds. */
+  kept: string[];
+  /** The packages that these name, and they themselves. */
   declared: Set<string>;
-  /** The aliases of `tsconfig.json`, and what they stand for. */
+  /** The names that are no packages', and what they stand for. */
   aliases: [pattern: string, target: string][];
+  /** The folders that a build writes, and where their sources are. */
+  outputs: [output: string, source: string][];
+  /** The options of `tsconfig.json` that Deno needs. */
+  options: Record<string, unknown>;
   /** Its CommonJS modules. */
   commonJs: Set<string>;
+  /** The variables that its `.env` files set. */
+  variables: string[];
   /** The import map that Deno needs. */
   imports: Record<string, string>;
   /** What was changed, and what a person has to look at. */
@@ -34,26 +51,52 @@ export interface Manifest {
   name?: string;
   type?: string;
   version?: string;
+  main?: string;
   exports?: unknown;
+  workspaces?: unknown;
   scripts?: Record<string, string>;
-  [dependencies: string]: unknown;
+  dependencies?: Record<string, string>;
+  devDependencies?: Record<string, string>;
+  optionalDependencies?: Record<string, string>;
+  peerDependencies?: Record<string, string>;
+}
+
+/** Whether a file belongs to a package that stays as it is. */
+export function isKept({ kept }: Application, path: string): boolean {
+  return kept.some((folder) => path.startsWith(`${folder}/`));
 }
 
 const endings = ["ts", "tsx", "mts", "cts", "js", "mjs", "cjs", "jsx"];
 
-/** Returns the file of the application that a path means, with or without its ending. */
+/** Returns the packages that a `package.json` names, and their versions. */
+export function dependenciesOf(manifest: Manifest): Record<string, string> {
+  return {
+    ...manifest.peerDependencies,
+    ...manifest.optionalDependencies,
+    ...manifest.devDependencies,
+    ...manifest.dependencies,
+  };
+}
+
+/**
+ * Returns the file of the application that a path means, with or without its ending.
+ * A path where a build writes means the source.
+ */
 export function findFile(
-  { texts }: Application,
+  { texts, outputs }: Application,
   path: string,
 ): string | undefined {
   const base = path.replace(/\/$/, "").replace(/^\.$/, "");
-  return [
+  const sources = outputs
+    .filter(([output]) => `${base}/`.startsWith(`${output}/`))
+    .map(([output, source]) => join(source, base.slice(output.length)));
+  return [base, ...sources].flatMap((base) => [
     base,
     base.replace(/\.([cm]?)jsx?$/, ".$1ts"),
     ...endings.map((ending) => `${base}.${ending}`),
     ...endings.map((ending) => join(base, `index.${ending}`)),
     `${base}.json`,
-  ].find((path) => texts.has(path));
+  ]).find((path) => texts.has(path));
 }
 
 /** Returns the file of the application that a file's import means. */
@@ -62,21 +105,23 @@ export function locate(
   name: string,
   file: string,
 ): string | undefined {
-  if (/^\.\.?(?:\/|$)/.test(name)) {
-    return findFile(app, join(dirname(file), name));
-  }
-  const alias = findAlias(app, name);
-  return alias && findFile(app, alias.path);
+  return isRelative(name)
+    ? findFile(app, join(dirname(file), name))
+    : findAlias(app, name)?.file;
+}
+
+function isRelative(name: string): boolean {
+  return /^\.\.?(?:\/|$)/.test(name);
 }
 
 function findAlias(app: Application, name: string) {
   for (const [pattern, target] of app.aliases) {
-    const [prefix, start] = [pattern, target]
-      .map((text) => text.replace(/\*$/, ""));
+    const prefix = pattern.replace(/\*$/, "");
     const isPrefix = prefix !== pattern;
     if (isPrefix ? !name.startsWith(prefix) : name !== pattern) continue;
-    const path = start + name.slice(prefix.length);
-    if (findFile(app, path)) return { prefix, start, isPrefix, path };
+    const start = target.replace(/\*$/, "");
+    const file = findFile(app, start + name.slice(prefix.length));
+    if (file) return { prefix, start, isPrefix, file };
   }
 }
 
@@ -90,12 +135,15 @@ export function renameModule(
   file: string,
 ): string | undefined {
   const path = locate(app, name, file);
-  if (/^\.\.?(?:\/|$)/.test(name)) {
-    // A build may write a file that has its ending.
-    if (!path) return /\.\w+$/.test(name) ? name : undefined;
-    return relativeName(file, path);
+  if (path) {
+    return isRelative(name)
+      ? relativeName(file, path)
+      : mapAlias(app, name, file);
   }
-  if (path) return mapAlias(app, name, path);
+  // A build may write a file that has its ending.
+  if (isRelative(name)) {
+    return /\.(?:[cm]?js|json|wasm)$/.test(name) ? name : undefined;
+  }
   const [, owner, rest] = name.match(/^((?:@[^/:]+\/)?[^/:#@]+)(\/.*)?$/) ?? [];
   if (!owner) return name;
   if (isBuiltin(name) && !app.declared.has(owner)) return `node:${name}`;
@@ -108,16 +156,21 @@ export function relativeName(from: string, to: string): string {
   return relative(dirname(from), to).replace(/^(?!\.\.\/)/, "./");
 }
 
-function mapAlias(app: Application, name: string, path: string): string {
-  const { prefix, start, isPrefix } = findAlias(app, name)!;
-  if (!isPrefix) {
-    app.imports[name] = `./${path}`;
-    return name;
-  }
+function mapAlias(app: Application, name: string, file: string): string {
+  const alias = findAlias(app, name)!;
+  const { prefix, start, isPrefix } = alias;
+  const isWithin = isPrefix && alias.file.startsWith(start);
   // With baseUrl alone, each folder below it is a name.
-  const first = prefix || name.replace(/(?<=\/).*/, "");
-  app.imports[first] = `./${prefix ? start : start + first}`;
-  return prefix + path.slice(start.length);
+  const key = !isWithin ? name : prefix || name.replace(/(?<=\/).*/, "");
+  if (!(key in app.imports) && !app.declared.has(key.replace(/\/$/, ""))) {
+    const text =
+      `Node.js does not find "${key}", which deno.json maps: use a relative path, ` +
+      'or a name with "#" in "imports" of package.json';
+    app.todo.push({ path: file, text });
+  }
+  const target = !isWithin ? alias.file : prefix ? start : start + key;
+  app.imports[key] = `./${target}`;
+  return isWithin ? prefix + alias.file.slice(start.length) : name;
 }
 
 /** Adds the ending to a path in a package that does not say what it exports. */
@@ -126,17 +179,19 @@ function endingOf(app: Application, owner: string, rest: string): string {
   const found = findPackage(app, owner);
   if (!found) return owner.startsWith("@temporalio/") ? `${rest}.js` : rest;
   if (found.manifest.exports) return rest;
-  const ending = ["", ".js", ".cjs", ".json", "/index.js"]
-    .find((ending) => isFile(found.folder + rest + ending));
+  const ending = ["", ".js", ".cjs", ".json", "/index.js"].find((ending) =>
+    isFile(found.folder + rest + ending)
+  );
   return rest + (ending ?? "");
 }
 
 /** Declares a package that Node.js finds only because another one needs it. */
 function declare(app: Application, owner: string, path: string) {
-  const { declared, imports, manifest, todo } = app;
+  const { declared, imports, packages, todo } = app;
   if (declared.has(owner) || owner.startsWith("@temporal-on-deno/")) return;
   declared.add(owner);
-  const [, sdk] = Object.entries(Object(manifest.dependencies))
+  const [, sdk] = [...packages.values()]
+    .flatMap((manifest) => Object.entries(manifest.dependencies ?? {}))
     .find(([name]) => /^@temporalio\/(?:client|worker|workflow)$/.test(name)) ??
     [];
   const version = findPackage(app, owner)?.manifest.version;
@@ -175,11 +230,18 @@ function isFile(path: string): boolean {
  * they export in a loop. No code of the packages runs.
  */
 export async function findHidden(
-  { root, todo }: Application,
+  app: Application,
   wanted: Map<string, Set<string>>,
 ): Promise<Map<string, Set<string>>> {
   const hidden = new Map<string, Set<string>>();
+  const unknown = new Set<string>();
   const names = new Map([...wanted].filter(([, names]) => names.size > 0));
+  for (const name of [...names.keys()]) {
+    const [owner] = name.match(/^(?:@[^/]+\/)?[^/]+/)!;
+    if (findPackage(app, owner)) continue;
+    unknown.add(owner);
+    names.delete(name);
+  }
   while (names.size > 0) {
     const imports = [...names].map(([name, imported], index) =>
       `import { ${
@@ -190,27 +252,26 @@ export async function findHidden(
     const code = `import "data:text/javascript,throw 'linked'";\n${
       imports.join("\n")
     }`;
-    const message = await probe(root, code);
+    const message = await probe(app.root, code);
     const [, name, missing] = message.match(
       /requested module '(.*)' does not provide an export named '(.*)'/,
-    ) ??
-      [];
+    ) ?? [];
     if (name && names.get(name)?.delete(missing)) {
       hidden.set(name, (hidden.get(name) ?? new Set()).add(missing));
       continue;
     }
     if (message.includes("linked")) break;
     const broken = [...names.keys()].find((name) =>
-      message.includes(`"${name}"`) ||
-      message.includes(`'${name}'`)
+      message.includes(`"${name}"`) || message.includes(`'${name}'`)
     );
-    const reason = "its exports cannot be checked: install the packages first";
-    todo.push({
-      path: "package.json",
-      text: `"${broken ?? "imports"}": ${reason}`,
-    });
+    unknown.add(broken ?? "imports");
     if (!broken) break;
     names.delete(broken);
+  }
+  if (unknown.size > 0) {
+    const text = `the exports of "${[...unknown].join('", "')}" cannot be ` +
+      "checked: install the packages, and move it again";
+    app.todo.push({ path: "package.json", text });
   }
   return hidden;
 }
@@ -232,11 +293,4 @@ async function probe(cwd: string, code: string): Promise<string> {
   await writer.close();
   const { stderr } = await child.output();
   return new TextDecoder().decode(stderr);
-}
-
-/** Whether a file is a CommonJS module. */
-export function isCommonJs(path: string, text: string): boolean {
-  return /\.(?:cjs|js)$/.test(basename(path)) &&
-    /\brequire\(|\bmodule\.exports\b|^exports\.\w+ =/m.test(text) &&
-    !/^(?:import|export)\b/m.test(text);
 }

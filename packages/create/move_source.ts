@@ -8,11 +8,13 @@ import {
   type CallExpression,
   type Identifier,
   type ImportDeclaration,
+  type ImportEqualsDeclaration,
   Node,
   type SourceFile,
   type StringLiteral,
   SyntaxKind,
 } from "ts-morph";
+import type { Finding } from "./move_modules.ts";
 
 /** What a module name means in an application. */
 export interface Modules {
@@ -20,31 +22,44 @@ export interface Modules {
   rename(name: string, file: string): string | undefined;
   /** Whether a name is that of one of the application's CommonJS modules. */
   isCommonJs(name: string, file: string): boolean;
+  /** Whether a module has a default export; packages that are CommonJS do. */
+  hasDefault(name: string, file: string): boolean;
   /** The names that Deno cannot import from each CommonJS package. */
   hidden: Map<string, Set<string>>;
   /** Returns the name of the module that exports the plugin, as a file imports it. */
   plugins(file: string): string;
+  /** Whether imports need the import map. */
+  isMapped: boolean;
   /** Whether the application has a framework that serves HTTP. */
   isService: boolean;
-}
-
-/** What was changed, or what a person has to look at. */
-export interface Finding {
-  /** The file, in the application's folder. */
-  path: string;
-  /** The line in the moved file; undefined if it is about the whole file. */
-  line?: number;
-  /** What it is, in one line. */
-  text: string;
 }
 
 /** Modules that serve HTTP. */
 export const service =
   /^(?:(?:node:)?http2?|https|express|fastify|koa|hono|next|@nestjs\/core|@trpc\/server)$/;
 
+const sdk = /^@temporalio\/(?:client|testing|worker)$/;
+
+/** Options of the SDK that name modules. */
+const modulePath = /^(?:workflowsPath|\w+ConverterPath)$/;
+
 /** Functions of the SDK's packages that take plugins. */
 const pluggable =
   /^(?:Worker\.(?:create|runReplayHistory|runReplayHistories)|bundleWorkflowCode|TestWorkflowEnvironment\.create\w*)$/;
+
+const spread = "if what is spread here has plugins, add denoPlugins there";
+const transform =
+  "Node.js runs this syntax with --experimental-transform-types only";
+
+/** Whether syntax is more than JavaScript with types. */
+function needsTransform(node: Node): boolean {
+  return Node.isEnumDeclaration(node) && !node.isAmbient() ||
+    Node.isParameterDeclaration(node) && node.isParameterProperty() ||
+    Node.isModuleDeclaration(node) && !node.isAmbient() &&
+      node.getStatements().some((one) =>
+        !Node.isInterfaceDeclaration(one) && !Node.isTypeAliasDeclaration(one)
+      );
+}
 
 /** Moves a file; returns its new text. */
 export function moveSource(
@@ -67,7 +82,13 @@ export function moveSource(
     edits.push({ start: at, end: at, text });
   };
   const called = (node: CallExpression) => node.getExpression().getText();
-  const isDeclared = (name: string) => source.getLocal(name) !== undefined;
+  const isGlobal = (node: Node) => !node.getSymbol()?.getDeclarations().length;
+  const found = new Set<string>();
+  // One line of a kind is enough, as the whole file needs it.
+  const findOnce = (node: Node, text: string) => {
+    if (!found.has(text)) find(todo, node, text);
+    found.add(text);
+  };
   const add = (line: string) => added.add(line);
 
   for (const node of source.getDescendants()) {
@@ -87,20 +108,23 @@ export function moveSource(
       if (isType && !isWritten) {
         edit(node, `type ${node.getText()}`, "exports a type as a type");
       }
+    } else if (Node.isImportEqualsDeclaration(node)) moveImportEquals(node);
+    else if (needsTransform(node)) findOnce(node, transform);
+    else if (Node.isDecorator(node)) {
+      findOnce(node, "Node.js runs no decorators without a build");
     } else if (
-      Node.isEnumDeclaration(node) && !node.hasDeclareKeyword() ||
-      Node.isParameterDeclaration(node) && node.isParameterProperty() ||
-      Node.isImportEqualsDeclaration(node)
+      Node.isJsxOpeningElement(node) || Node.isJsxSelfClosingElement(node)
     ) {
-      find(
-        todo,
-        node,
-        "Node.js runs this syntax with --experimental-transform-types only",
-      );
-    } else if (Node.isDecorator(node)) {
-      find(todo, node, "Node.js runs no decorators without a build");
+      findOnce(node, "Node.js runs no JSX without a build");
     } else if (Node.isExportAssignment(node) && node.isExportEquals()) {
-      find(todo, node, 'an ES module has no "export =": use "export default"');
+      const value = node.getExpression().getText();
+      edit(node, `export default ${value};`, "exports this as the default");
+    } else if (Node.isPropertyAccessExpression(node)) {
+      const call = node.getParentIfKind(SyntaxKind.CallExpression);
+      const isCalled = call?.getExpression() === node;
+      if (!isCalled && pluggable.test(sdkName(node.getText()))) {
+        find(todo, node, 'pass "plugins: denoPlugins" where this is called');
+      }
     }
   }
   return apply();
@@ -110,13 +134,12 @@ export function moveSource(
     const parent = node.getParent();
     const isName = Node.isImportDeclaration(parent) ||
       Node.isExportDeclaration(parent) ||
-      Node.isExternalModuleReference(parent) ||
       Node.isCallExpression(parent) &&
         parent.getExpression().getKind() === SyntaxKind.ImportKeyword ||
       Node.isLiteralTypeNode(parent) && Node.isImportTypeNode(
           parent.getParent(),
         );
-    if (!isName) return;
+    if (!isName) return movePath(node);
     const name = node.getLiteralValue();
     const renamed = modules.rename(name, path);
     if (renamed === undefined) {
@@ -131,21 +154,50 @@ export function moveSource(
     edit(node, own + renamed + own + attribute, `imports "${renamed}"`);
   }
 
+  /** The path of a module, which an option of the SDK or a URL names. */
+  function movePath(node: StringLiteral) {
+    const call = node.getParent();
+    const isUrl = Node.isNewExpression(call) &&
+      call.getText().endsWith(", import.meta.url)");
+    const isJoined = Node.isCallExpression(call) &&
+      call.getArguments().length === 2 &&
+      call.getArguments()[0].getText() === "__dirname" &&
+      modulePath.test(
+        call.getParentIfKind(SyntaxKind.PropertyAssignment)?.getName() ?? "",
+      );
+    if (!isUrl && !isJoined) return;
+    const name = node.getLiteralValue().replace(/^(?!\.)/, "./");
+    const renamed = modules.rename(name, path);
+    if (!renamed || renamed === name || isUrl && !name.endsWith("js")) return;
+    edit(node, quote + renamed + quote, `names "${renamed}"`);
+  }
+
   function moveCall(node: CallExpression) {
     const name = called(node);
     const [argument] = node.getArguments();
-    if (name === "require.resolve" && Node.isStringLiteral(argument)) {
-      const given = argument.getLiteralValue();
+    const isLiteral = Node.isStringLiteral(argument) ||
+      Node.isNoSubstitutionTemplateLiteral(argument);
+    const isLoaded = name === "import" || name === "require";
+    if (isLoaded && isLiteral && sdk.test(argument.getLiteralText())) {
+      find(todo, node, 'pass "plugins: denoPlugins" to what this loads');
+    }
+    if (/^(?:import|require(?:\.resolve)?)$/.test(name) && !isLiteral) {
+      find(todo, node, "this name needs the ending of its file");
+    }
+    if (name === "require.resolve" && isLiteral) {
+      const given = argument.getLiteralText();
       const renamed = modules.rename(given, path) ?? given;
       add('import { fileURLToPath } from "node:url";');
       const text =
         `fileURLToPath(import.meta.resolve(${quote}${renamed}${quote}))`;
       edit(node, text, `resolves "${renamed}" as an ES module does`);
-    } else if (name === "require" && !isDeclared("require")) {
+    } else if (
+      /^require(?:\.resolve)?$/.test(name) &&
+      isGlobal(node.getFirstDescendantByKindOrThrow(SyntaxKind.Identifier))
+    ) {
       add('import { createRequire } from "node:module";');
       add("const require = createRequire(import.meta.url);");
-      const isOwn = Node.isStringLiteral(argument) &&
-        argument.getLiteralValue().startsWith(".");
+      const isOwn = isLiteral && argument.getLiteralText().startsWith(".");
       if (isOwn) find(todo, node, "require() of an own module: import it");
       else find(changes, node, "creates require()");
     } else if (pluggable.test(sdkName(name))) {
@@ -168,7 +220,7 @@ export function moveSource(
     if (!head) return "";
     for (const one of source.getImportDeclarations()) {
       const from = one.getModuleSpecifierValue();
-      if (!/^@temporalio\/(?:client|testing|worker)$/.test(from)) continue;
+      if (!sdk.test(from)) continue;
       if (one.getNamespaceImport()?.getText() === head) return rest.slice(1);
       const named = one.getNamedImports()
         .find((one) =>
@@ -190,29 +242,39 @@ export function moveSource(
   function plugIn(node: CallExpression, argument: Node | undefined) {
     if (node.getText().includes("denoPlugins")) return;
     while (
-      Node.isAsExpression(argument) || Node.isSatisfiesExpression(argument)
+      Node.isAsExpression(argument) || Node.isSatisfiesExpression(argument) ||
+      Node.isTypeAssertion(argument)
     ) {
       argument = argument.getExpression();
     }
     // What changes these options, such as a coverage tool, keeps the plugins.
     if (Node.isCallExpression(argument)) {
-      const [inner] = argument.getArguments();
-      const isOptions = Node.isObjectLiteralExpression(inner) &&
-        inner.getProperty("taskQueue") !== undefined;
-      if (isOptions) argument = inner;
-    }
-    const isKnown = !argument || Node.isIdentifier(argument) ||
-      Node.isObjectLiteralExpression(argument);
-    if (!isKnown) {
-      return find(todo, node, 'pass "plugins: denoPlugins" in these options');
+      const inner = argument.getArguments().find((one) =>
+        Node.isObjectLiteralExpression(one) && one.getProperty("taskQueue")
+      );
+      argument = inner ?? argument;
     }
     add(`import { denoPlugins } from "${modules.plugins(path)}";`);
     find(changes, node, `passes the plugin to ${called(node)}()`);
+    if (modules.isMapped && sdkName(called(node)) === "bundleWorkflowCode") {
+      find(
+        todo,
+        node,
+        "webpack does not know the aliases: see docs/imports.md",
+      );
+    }
     if (!argument) return insert(node.getEnd() - 1, "{ plugins: denoPlugins }");
     if (!Node.isObjectLiteralExpression(argument)) {
-      const rest = `[...(${argument.getText()}.plugins ?? []), ...denoPlugins]`;
-      insert(argument.getStart(), "{ ...");
-      return insert(argument.getEnd(), `, plugins: ${rest} }`);
+      const isName = Node.isIdentifier(argument) ||
+        Node.isPropertyAccessExpression(argument);
+      const own = `[...(${argument.getText()}.plugins ?? []), ...denoPlugins]`;
+      insert(
+        argument.getStart(),
+        isName ? "{ ..." : "{ plugins: denoPlugins, ...",
+      );
+      insert(argument.getEnd(), isName ? `, plugins: ${own} }` : " }");
+      if (!isName) find(todo, argument, spread);
+      return;
     }
     const given = argument.getProperty("plugins");
     if (Node.isShorthandPropertyAssignment(given)) {
@@ -237,11 +299,7 @@ export function moveSource(
     const text = `${isPlain ? space : " "}plugins: denoPlugins,`;
     insert(argument.getStart() + 1, first ? text : " plugins: denoPlugins ");
     if (argument.getProperties().some(Node.isSpreadAssignment)) {
-      find(
-        todo,
-        argument,
-        "if what is spread here has plugins, add denoPlugins there",
-      );
+      find(todo, argument, spread);
     }
   }
 
@@ -253,7 +311,7 @@ export function moveSource(
       parent.getNameNode() === node;
     const isKey = Node.isPropertyAssignment(parent) &&
       parent.getNameNode() === node;
-    if (isMember || isKey || isDeclared(name)) return;
+    if (isMember || isKey || !isGlobal(node)) return;
     if (name === "__dirname" || name === "__filename") {
       const assert = path.endsWith("ts") ? "!" : "";
       const own = `import.meta.${name.slice(2)}`;
@@ -267,8 +325,13 @@ export function moveSource(
         "process.argv[1] === import.meta.filename",
         "tells by its path whether it is the main module",
       );
-    } else if (name === "module" && parent?.getText() === "module.exports") {
-      find(todo, node, "an ES module has no module.exports: export it");
+    } else if (
+      /^(?:module|exports)$/.test(name) &&
+      parent?.getFirstChild() === node &&
+      Node.isPropertyAccessExpression(parent) &&
+      !/^require\.main [!=]==? module/.test(parent.getParent()?.getText() ?? "")
+    ) {
+      find(todo, node, `an ES module has no "${parent.getText()}"`);
     }
   }
 
@@ -312,6 +375,24 @@ export function moveSource(
     if (names.length > 0) add(`const { ${names.join(", ")} } = ${whole};`);
     const clause = node.getImportClauseOrThrow();
     edit(clause, whole + kept, `imports "${name}" as the CommonJS it is`);
+  }
+
+  /** `import x = require("x")`, which only CommonJS modules may have. */
+  function moveImportEquals(node: ImportEqualsDeclaration) {
+    const reference = node.getModuleReference();
+    const given = Node.isExternalModuleReference(reference) &&
+      reference.getExpression();
+    if (!given || !Node.isStringLiteral(given)) {
+      return findOnce(node, transform);
+    }
+    const name = given.getLiteralValue();
+    const renamed = modules.rename(name, path) ?? name;
+    const what = modules.hasDefault(name, path)
+      ? node.getName()
+      : `* as ${node.getName()}`;
+    const kind = node.isTypeOnly() ? "import type" : "import";
+    const text = `${kind} ${what} from ${quote}${renamed}${quote};`;
+    edit(node, text, `imports "${renamed}"`);
   }
 
   function isInType(node: Node): boolean {

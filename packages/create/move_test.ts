@@ -17,6 +17,9 @@ const manifest = JSON.stringify({
   dependencies: { "@temporalio/worker": "^1.24.0" },
 });
 
+/** The same without scripts, which would name files that a test does not have. */
+const plain = JSON.stringify({ ...JSON.parse(manifest), scripts: {} });
+
 /** Moves an application of these files; returns the files, and what is reported. */
 async function move(
   files: Record<string, string>,
@@ -401,6 +404,7 @@ Deno.test("moveApplication() proposes permissions for what is used", async () =>
 
 Deno.test("moveApplication() names the lines that a person has to look at", async () => {
   const { todo } = await move({
+    "package.json": plain,
     "src/main.ts": `import express from 'express';
 import { Connection } from '@temporalio/client';
 import './missing';
@@ -517,7 +521,7 @@ Deno.test("moveApplication() leaves alone what it cannot read", async () => {
       "tsconfig.json": "{ x",
     };
     await writeFiles(folder, {
-      "package.json": manifest,
+      "package.json": plain,
       "src/huge.ts": `import './x';\n${"/".repeat(1_000_001)}`,
       "src/x.ts": "",
       ...broken,

@@ -146,7 +146,7 @@ export function movedConfig({ source, tasks, options, imports, uses }: {
     ...programs && { run: true },
   });
   const value = {
-    tasks,
+    ...Object.keys(tasks).length > 0 && { tasks },
     imports: {
       "@temporal-on-deno/plugin":
         `jsr:@temporal-on-deno/plugin@${source.version}`,
