@@ -481,6 +481,8 @@ async function trySample(
   await Deno.writeTextFile(path, JSON.stringify(manifest, null, 2));
   const names = Object.keys(manifest.scripts ?? {});
   const scenario: Scenario = {
+    // Some tests are those that the build writes.
+    prepare: manifest.scripts?.test?.includes("lib/") ? ["build"] : [],
     clients: names.filter((name) =>
       name.startsWith("workflow") ||
       name === "test" && manifest.scripts.test.startsWith("mocha")

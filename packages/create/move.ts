@@ -17,15 +17,14 @@ import {
   readTsConfigs,
 } from "./move_config.ts";
 import {
-  type Application,
+  Application,
   findHidden,
   type Finding,
   isKept,
   locate,
-  relativeName,
   renameModule,
 } from "./move_modules.ts";
-import { moveSource, service } from "./move_source.ts";
+import { moveSource } from "./move_source.ts";
 import { fail, printable, readCommandLine } from "./program.ts";
 import { checkout, isInside } from "./project.ts";
 
@@ -71,7 +70,8 @@ export const denoPlugins = [];
 `;
 
 /** What they get on Deno. */
-const plugins = `import { DenoPlugin } from "@temporal-on-deno/plugin";
+const plugins = `// @ts-ignore: tsc does not find what only deno.json names.
+import { DenoPlugin } from "@temporal-on-deno/plugin";
 
 export const denoPlugins = [new DenoPlugin()];
 `;
@@ -98,21 +98,7 @@ export async function moveApplication(
   if (!check && !allowDirty && await isDirty(root)) {
     refuse("it has uncommitted changes; commit them, or add --allow-dirty");
   }
-  const app: Application = {
-    root,
-    texts: new Map(),
-    packages: new Map(),
-    kept: [],
-    declared: new Set(),
-    aliases: [],
-    outputs: [],
-    options: {},
-    commonJs: new Set(),
-    variables: [],
-    imports: {},
-    changes: [],
-    todo: [],
-  };
+  const app = new Application(root);
   const { texts, changes, todo } = app;
   readFolder(app);
   const given = new Map(texts);
@@ -187,11 +173,9 @@ function readSource(app: Application, path: string): string | undefined {
 
 /** Marks imports of types, which Node.js does not tell from others, by Deno's linter. */
 async function markTypes(app: Application, all: string[]) {
-  const { texts, changes, options } = app;
+  const { texts, changes } = app;
   // Decorators may need a class where the code has only its type.
-  const paths = all.filter((path) =>
-    !options.emitDecoratorMetadata || !/^\s*@\w/m.test(texts.get(path)!)
-  );
+  const paths = all.filter((path) => !/^\s*@\w/m.test(texts.get(path)!));
   const folder = await Deno.makeTempDir();
   try {
     const fileOf = (index: number) =>
@@ -255,7 +239,9 @@ async function moveSources(app: Application, paths: string[]) {
       const given = one.getModuleSpecifierValue();
       if (one.isTypeOnly() || locate(app, given, path)) continue;
       const name = renameModule(app, given, path);
-      const isPackage = name && /^[@\w][^:]*$/.test(name) && !app.imports[name];
+      const isPackage = name &&
+        /^(?!@temporal-on-deno\/)[@\w][^:]*$/.test(name) &&
+        !app.imports[name];
       if (!isPackage) continue;
       const names = one.getNamedImports().filter((one) => !one.isTypeOnly())
         .map((one) => one.getName());
@@ -263,21 +249,9 @@ async function moveSources(app: Application, paths: string[]) {
     }
   }
   const pluginFile = `${pluginFolder(app, paths)}deno_plugins.ts`;
-  const modules = {
-    rename: (name: string, path: string) => renameModule(app, name, path),
-    isCommonJs: (name: string, path: string) =>
-      app.commonJs.has(locate(app, name, path) ?? ""),
-    hasDefault: (name: string, path: string) => {
-      const text = texts.get(locate(app, name, path) ?? "");
-      return text === undefined || /\bexport (?:=|default)/.test(text);
-    },
-    hidden: await findHidden(app, imported),
-    plugins: (path: string) => relativeName(path, pluginFile),
-    isMapped: app.aliases.length > 0,
-    isService: [...app.declared].some((name) => service.test(name)),
-  };
+  const hidden = await findHidden(app, imported);
   for (const [path, source] of sources) {
-    texts.set(path, moveSource(source, path, modules, app));
+    texts.set(path, moveSource(app, source, { path, hidden, pluginFile }));
   }
   const isUsed = paths.some((path) => texts.get(path)!.includes("denoPlugins"));
   if (!isUsed) return;

@@ -98,7 +98,7 @@ interface TsConfig {
 
 /** Reads the aliases of each `tsconfig.json`, and the folders that a build writes. */
 export function readTsConfigs(app: Application): void {
-  const { texts, aliases, outputs, options } = app;
+  const { texts, aliases, outputs } = app;
   for (const path of [...texts.keys()].filter(isTsConfig)) {
     const compilerOptions: NonNullable<TsConfig["compilerOptions"]> = Object(
       readJson<TsConfig>(app, path)?.compilerOptions,
@@ -115,10 +115,6 @@ export function readTsConfigs(app: Application): void {
     for (const source of rootDir ? [rootDir] : ["src", "."]) {
       if (outDir) outputs.push([from(outDir), from(source)]);
     }
-    for (const name of ["experimentalDecorators", "emitDecoratorMetadata"]) {
-      if (compilerOptions[name]) options[name] = true;
-    }
-    if (compilerOptions.jsx) options.jsx = compilerOptions.jsx;
   }
   for (const path of texts.keys()) {
     if (outputs.some(([output]) => path.startsWith(`${output}/`))) {
@@ -137,12 +133,28 @@ export function moveTsConfigs(app: Application): void {
     if (isKept(app, path)) continue;
     const { compilerOptions } = readJson<TsConfig>(app, path) ?? {};
     if (!compilerOptions) continue;
-    const { lib, module = "", moduleResolution = "" } = compilerOptions;
+    const { lib, baseUrl, paths, module = "", moduleResolution = "" } =
+      compilerOptions;
     const set = (name: string, value: unknown, text: string) =>
       setJson(app, path, { key: ["compilerOptions", name], value, text });
     const isCommonJs = /^commonjs$/i.test(String(module));
     if (lib) {
       set("lib", undefined, 'removes "lib", which hides what Deno offers');
+    }
+    if (baseUrl) {
+      const own = Object.entries(app.imports).filter(([key, target]) =>
+        key.endsWith("/") && target === `./${join(dirname(path), baseUrl, key)}`
+      ).map(([key]) => [`${key}*`, `${key}*`]);
+      const all = [...Object.entries(Object(paths)), ...own]
+        .map(([pattern, targets]) => [
+          pattern,
+          [targets].flat().map((target) =>
+            `./${join(baseUrl, String(target))}`
+          ),
+        ]);
+      const text = 'replaces "baseUrl", which "deno check" refuses, by "paths"';
+      if (all.length > 0) set("paths", Object.fromEntries(all), text);
+      set("baseUrl", undefined, text);
     }
     if (isCommonJs) {
       set("module", "nodenext", 'sets "module", to compile to ES modules');
@@ -176,9 +188,12 @@ export function moveManifests(app: Application): void {
     files: importsBuiltin(app, "fs"),
     programs: importsBuiltin(app, "child_process"),
   };
-  const { imports, options } = app;
   const source = sourceFor(app.root, ["packages/plugin"]);
-  addConfig(app, ".", movedConfig({ source, tasks, options, imports, uses }));
+  addConfig(
+    app,
+    ".",
+    movedConfig({ source, tasks, imports: app.imports, uses }),
+  );
   for (const [folder, tasks] of Object.entries(members)) {
     if (Object.keys(tasks).length === 0) continue;
     const text = `${JSON.stringify({ tasks }, null, 2)}\n`;

@@ -18,32 +18,32 @@ export interface Finding {
 }
 
 /** The application that moves, by paths in its folder. */
-export interface Application {
-  /** The path of its folder. */
-  root: string;
+export class Application {
   /** The texts of its files, as they are to be. */
-  texts: Map<string, string>;
+  texts: Map<string, string> = new Map();
   /** Its packages that move, by folder: its own has the name ".". */
-  packages: Map<string, Manifest>;
+  packages: Map<string, Manifest> = new Map();
   /** The folders of packages that another tool builds. */
-  kept: string[];
+  kept: string[] = [];
   /** The packages that these name, and they themselves. */
-  declared: Set<string>;
+  declared: Set<string> = new Set();
   /** The names that are no packages', and what they stand for. */
-  aliases: [pattern: string, target: string][];
+  aliases: [pattern: string, target: string][] = [];
   /** The folders that a build writes, and where their sources are. */
-  outputs: [output: string, source: string][];
-  /** The options of `tsconfig.json` that Deno needs. */
-  options: Record<string, unknown>;
+  outputs: [output: string, source: string][] = [];
   /** Its CommonJS modules. */
-  commonJs: Set<string>;
+  commonJs: Set<string> = new Set();
   /** The variables that its `.env` files set. */
-  variables: string[];
+  variables: string[] = [];
   /** The import map that Deno needs. */
-  imports: Record<string, string>;
-  /** What was changed, and what a person has to look at. */
-  changes: Finding[];
-  todo: Finding[];
+  imports: Record<string, string> = {};
+  /** What was changed. */
+  changes: Finding[] = [];
+  /** What a person has to look at. */
+  todo: Finding[] = [];
+
+  /** Takes the path of its folder. */
+  constructor(readonly root: string) {}
 }
 
 /** A `package.json`. */
@@ -59,6 +59,11 @@ export interface Manifest {
   devDependencies?: Record<string, string>;
   optionalDependencies?: Record<string, string>;
   peerDependencies?: Record<string, string>;
+}
+
+/** Returns the name of the package that a module name begins with. */
+export function packageName(name: string): string {
+  return name.match(/^(?:@[^/]+\/)?[^/]*/)![0];
 }
 
 /** Whether a file belongs to a package that stays as it is. */
@@ -136,9 +141,7 @@ export function renameModule(
 ): string | undefined {
   const path = locate(app, name, file);
   if (path) {
-    return isRelative(name)
-      ? relativeName(file, path)
-      : mapAlias(app, name, file);
+    return isRelative(name) ? relativeName(file, path) : mapAlias(app, name);
   }
   // A build may write a file that has its ending.
   if (isRelative(name)) {
@@ -156,18 +159,12 @@ export function relativeName(from: string, to: string): string {
   return relative(dirname(from), to).replace(/^(?!\.\.\/)/, "./");
 }
 
-function mapAlias(app: Application, name: string, file: string): string {
+function mapAlias(app: Application, name: string): string {
   const alias = findAlias(app, name)!;
   const { prefix, start, isPrefix } = alias;
   const isWithin = isPrefix && alias.file.startsWith(start);
   // With baseUrl alone, each folder below it is a name.
   const key = !isWithin ? name : prefix || name.replace(/(?<=\/).*/, "");
-  if (!(key in app.imports) && !app.declared.has(key.replace(/\/$/, ""))) {
-    const text =
-      `Node.js does not find "${key}", which deno.json maps: use a relative path, ` +
-      'or a name with "#" in "imports" of package.json';
-    app.todo.push({ path: file, text });
-  }
   const target = !isWithin ? alias.file : prefix ? start : start + key;
   app.imports[key] = `./${target}`;
   return isWithin ? prefix + alias.file.slice(start.length) : name;
@@ -237,7 +234,7 @@ export async function findHidden(
   const unknown = new Set<string>();
   const names = new Map([...wanted].filter(([, names]) => names.size > 0));
   for (const name of [...names.keys()]) {
-    const [owner] = name.match(/^(?:@[^/]+\/)?[^/]+/)!;
+    const owner = packageName(name);
     if (findPackage(app, owner)) continue;
     unknown.add(owner);
     names.delete(name);

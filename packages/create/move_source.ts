@@ -14,28 +14,17 @@ import {
   type StringLiteral,
   SyntaxKind,
 } from "ts-morph";
-import type { Finding } from "./move_modules.ts";
-
-/** What a module name means in an application. */
-export interface Modules {
-  /** Returns what Deno calls a module that a file names; undefined if it is missing. */
-  rename(name: string, file: string): string | undefined;
-  /** Whether a name is that of one of the application's CommonJS modules. */
-  isCommonJs(name: string, file: string): boolean;
-  /** Whether a module has a default export; packages that are CommonJS do. */
-  hasDefault(name: string, file: string): boolean;
-  /** The names that Deno cannot import from each CommonJS package. */
-  hidden: Map<string, Set<string>>;
-  /** Returns the name of the module that exports the plugin, as a file imports it. */
-  plugins(file: string): string;
-  /** Whether imports need the import map. */
-  isMapped: boolean;
-  /** Whether the application has a framework that serves HTTP. */
-  isService: boolean;
-}
+import {
+  type Application,
+  type Finding,
+  locate,
+  packageName,
+  relativeName,
+  renameModule,
+} from "./move_modules.ts";
 
 /** Modules that serve HTTP. */
-export const service =
+const service =
   /^(?:(?:node:)?http2?|https|express|fastify|koa|hono|next|@nestjs\/core|@trpc\/server)$/;
 
 const sdk = /^@temporalio\/(?:client|testing|worker)$/;
@@ -61,19 +50,30 @@ function needsTransform(node: Node): boolean {
       );
 }
 
-/** Moves a file; returns its new text. */
+/**
+ * Moves a file; returns its new text. It takes the names that Deno cannot import from
+ * each CommonJS package, and the module that exports the plugin.
+ */
 export function moveSource(
+  app: Application,
   source: SourceFile,
-  path: string,
-  modules: Modules,
-  { changes, todo }: { changes: Finding[]; todo: Finding[] },
+  { path, hidden, pluginFile }: {
+    path: string;
+    hidden: Map<string, Set<string>>;
+    pluginFile: string;
+  },
 ): string {
+  const { changes, todo } = app;
   const edits: { start: number; end: number; text: string }[] = [];
   const added = new Set<string>();
   const [quote = '"'] = source.getImportDeclarations()
     .map((one) => one.getModuleSpecifier().getText()[0]);
-  const find = (list: Finding[], node: Node, text: string) =>
-    list.push({ path, line: node.getStartLineNumber(), text });
+  const found = new Map<Finding, number>();
+  const find = (list: Finding[], node: Node, text: string) => {
+    const finding = { path, line: node.getStartLineNumber(), text };
+    found.set(finding, node.getStart());
+    list.push(finding);
+  };
   const edit = (node: Node, text: string, what: string) => {
     edits.push({ start: node.getStart(), end: node.getEnd(), text });
     find(changes, node, what);
@@ -83,13 +83,15 @@ export function moveSource(
   };
   const called = (node: CallExpression) => node.getExpression().getText();
   const isGlobal = (node: Node) => !node.getSymbol()?.getDeclarations().length;
-  const found = new Set<string>();
+  const kinds = new Set<string>();
   // One line of a kind is enough, as the whole file needs it.
   const findOnce = (node: Node, text: string) => {
-    if (!found.has(text)) find(todo, node, text);
-    found.add(text);
+    if (!kinds.has(text)) find(todo, node, text);
+    kinds.add(text);
   };
   const add = (line: string) => added.add(line);
+  const rename = (name: string) => renameModule(app, name, path);
+  const isService = [...app.declared].some((name) => service.test(name));
 
   for (const node of source.getDescendants()) {
     if (Node.isStringLiteral(node)) moveName(node);
@@ -141,10 +143,20 @@ export function moveSource(
         );
     if (!isName) return movePath(node);
     const name = node.getLiteralValue();
-    const renamed = modules.rename(name, path);
+    const renamed = rename(name);
     if (renamed === undefined) {
       find(todo, node, `there is no module "${name}": build or install it`);
       return;
+    }
+    if (
+      !/^\./.test(name) && locate(app, name, path) &&
+      !app.declared.has(packageName(name))
+    ) {
+      findOnce(
+        node,
+        "Node.js and tsc do not find names that only deno.json has: import " +
+          'relative paths, or "#" names of "imports" in package.json',
+      );
     }
     const isJson = renamed.endsWith(".json") &&
       Node.isImportDeclaration(parent) && !parent.getAttributes();
@@ -167,7 +179,7 @@ export function moveSource(
       );
     if (!isUrl && !isJoined) return;
     const name = node.getLiteralValue().replace(/^(?!\.)/, "./");
-    const renamed = modules.rename(name, path);
+    const renamed = rename(name);
     if (!renamed || renamed === name || isUrl && !name.endsWith("js")) return;
     edit(node, quote + renamed + quote, `names "${renamed}"`);
   }
@@ -186,7 +198,7 @@ export function moveSource(
     }
     if (name === "require.resolve" && isLiteral) {
       const given = argument.getLiteralText();
-      const renamed = modules.rename(given, path) ?? given;
+      const renamed = rename(given) ?? given;
       add('import { fileURLToPath } from "node:url";');
       const text =
         `fileURLToPath(import.meta.resolve(${quote}${renamed}${quote}))`;
@@ -235,7 +247,7 @@ export function moveSource(
   function livesLong(): boolean {
     return source.getImportDeclarations().some((one) =>
       service.test(one.getModuleSpecifierValue())
-    ) || modules.isService && source.getExportSymbols().length > 0;
+    ) || isService && source.getExportSymbols().length > 0;
   }
 
   /** Passes the plugin to what creates a Worker, a bundle or an environment. */
@@ -254,9 +266,11 @@ export function moveSource(
       );
       argument = inner ?? argument;
     }
-    add(`import { denoPlugins } from "${modules.plugins(path)}";`);
+    add(`import { denoPlugins } from "${relativeName(path, pluginFile)}";`);
     find(changes, node, `passes the plugin to ${called(node)}()`);
-    if (modules.isMapped && sdkName(called(node)) === "bundleWorkflowCode") {
+    if (
+      app.aliases.length > 0 && sdkName(called(node)) === "bundleWorkflowCode"
+    ) {
       find(
         todo,
         node,
@@ -338,14 +352,14 @@ export function moveSource(
   /** An import of names that Deno does not find in a CommonJS module. */
   function moveImport(node: ImportDeclaration) {
     const name = node.getModuleSpecifierValue();
-    const hidden = modules.hidden.get(modules.rename(name, path) ?? name);
-    const isOwn = modules.isCommonJs(name, path);
-    if (!isOwn && !hidden || node.isTypeOnly() || node.getDefaultImport()) {
+    const missing = hidden.get(rename(name) ?? name);
+    const isOwn = app.commonJs.has(locate(app, name, path) ?? "");
+    if (!isOwn && !missing || node.isTypeOnly() || node.getDefaultImport()) {
       return;
     }
     const all = node.getNamedImports();
     const values = all.filter((one) =>
-      !one.isTypeOnly() && (isOwn || hidden?.has(one.getName()))
+      !one.isTypeOnly() && (isOwn || missing?.has(one.getName()))
     );
     if (values.length === 0) return;
     const whole = `${name.replace(/^.*\//, "").replace(/\W+/g, "_")}_module`;
@@ -386,13 +400,14 @@ export function moveSource(
       return findOnce(node, transform);
     }
     const name = given.getLiteralValue();
-    const renamed = modules.rename(name, path) ?? name;
-    const what = modules.hasDefault(name, path)
-      ? node.getName()
-      : `* as ${node.getName()}`;
+    const renamed = rename(name) ?? name;
+    const text = app.texts.get(locate(app, name, path) ?? "");
+    // A package is CommonJS, or this would have failed.
+    const isDefault = text === undefined || /\bexport (?:=|default)/.test(text);
+    const what = isDefault ? node.getName() : `* as ${node.getName()}`;
     const kind = node.isTypeOnly() ? "import type" : "import";
-    const text = `${kind} ${what} from ${quote}${renamed}${quote};`;
-    edit(node, text, `imports "${renamed}"`);
+    const from = `${quote}${renamed}${quote}`;
+    edit(node, `${kind} ${what} from ${from};`, `imports "${renamed}"`);
   }
 
   function isInType(node: Node): boolean {
@@ -420,15 +435,14 @@ export function moveSource(
       if (last) insert(last.getEnd(), `\n${text}`);
       else insert(first.getStart(), `${text}\n`);
     }
-    for (const finding of [...changes, ...todo]) {
-      if (finding.path !== path || !finding.line) continue;
-      const { line } = finding;
-      if (line >= first.getStartLineNumber()) finding.line += imports.length;
-      if (line > (last ?? first).getEndLineNumber()) {
-        finding.line += others.length;
+    let text = source.getFullText();
+    const linesOf = (text: string) => text.split("\n").length - 1;
+    for (const [finding, at] of found) {
+      for (const { start, end, text: own } of edits) {
+        if (start > at) continue;
+        finding.line! += linesOf(own) - linesOf(text.slice(start, end));
       }
     }
-    let text = source.getFullText();
     edits.sort((a, b) => b.start - a.start || b.end - a.end);
     for (const { start, end, text: own } of edits) {
       text = text.slice(0, start) + own + text.slice(end);

@@ -29,8 +29,10 @@ async function move(
   try {
     await writeFiles(folder, { "package.json": manifest, ...files });
     const { changes, todo } = await moveApplication(folder, options);
+    // Most of these applications have no packages installed.
     const lines = (list: typeof todo) =>
-      list.map(({ path, line, text }) => `${path}:${line ?? ""} ${text}`);
+      list.map(({ path, line, text }) => `${path}:${line ?? ""} ${text}`)
+        .filter((line) => !line.includes("install the packages, and move"));
     return { files: read(folder), changes: lines(changes), todo: lines(todo) };
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -343,6 +345,178 @@ Deno.test("moveApplication() makes tasks of scripts, and keeps these for Node.js
     "test": "mocha --exit src/test/*.test.ts",
   });
   assertEquals(todo, []);
+});
+
+Deno.test("moveApplication() loses no option of a script in silence", async () => {
+  const scripts = {
+    "start": "cross-env A=1 npx tsx watch --clear-screen=false src/worker.ts",
+    "node": "node --trace-warnings -r source-map-support/register src/worker",
+    "env": "dotenv -e .env.local -- ts-node src/worker.ts | tee log && echo x",
+    "other": "concurrently 'npm run start'",
+    "format": "prettier .",
+  };
+  const { files, todo } = await move({
+    "package.json": JSON.stringify({ ...JSON.parse(manifest), scripts }),
+    "src/worker.ts": "import '@temporalio/worker';",
+  });
+  const run = "deno run -q --no-prompt";
+  assertEquals(JSON.parse(files["deno.json"]).tasks, {
+    "start": `A=1 ${run} --watch -P=worker src/worker.ts`,
+    "node": `${run} -P=worker src/worker.ts`,
+    "env":
+      `${run} -P=worker --env-file=.env.local src/worker.ts | tee log && echo x`,
+  });
+  assertEquals(JSON.parse(files["package.json"]).scripts, {
+    ...scripts,
+    "start": "cross-env A=1 node --watch src/worker.ts",
+    "node": "node --trace-warnings src/worker.ts",
+    "env":
+      "node --env-file-if-exists=.env.local src/worker.ts | tee log && echo x",
+  });
+  assertEquals(todo, [
+    'package.json: task "start" does without "--clear-screen=false" of the script',
+    'package.json: task "node" does without "--trace-warnings" of the script',
+    'package.json: these scripts still run on Node.js: "other"',
+  ]);
+});
+
+Deno.test("moveApplication() converts an application of CommonJS modules", async () => {
+  const { files, todo } = await move({
+    "package.json": JSON.stringify({
+      scripts: { start: "node worker.js" },
+      dependencies: { "@temporalio/worker": "^1.24.0" },
+    }),
+    "worker.js": `const { Worker } = require('@temporalio/worker');
+const activities = require('./activities');
+const { run } = require('./run');
+run(Worker.create({ activities, workflowsPath: require.resolve('./workflows') }));
+`,
+    "activities.js": "exports.greet = async (name) => name;\n",
+    "workflows.js":
+      "async function example() {}\nmodule.exports = { example };\n",
+    "run.js": "module.exports = { run: (worker) => worker };\n",
+  });
+  assertEquals(todo, []);
+  assertEquals(
+    files["worker.js"],
+    `import { denoPlugins } from './deno_plugins.ts';
+import { fileURLToPath } from 'node:url';
+import { Worker } from '@temporalio/worker';
+import * as activities from './activities.js';
+import { run } from './run.js';
+run(Worker.create({ plugins: denoPlugins, activities, workflowsPath: fileURLToPath(import.meta.resolve('./workflows.js')) }));
+`,
+  );
+  assertStringIncludes(files["activities.js"], "export async function greet(");
+  assertStringIncludes(files["workflows.js"], "export { example };");
+  assertStringIncludes(files["run.js"], "export function run(");
+});
+
+Deno.test("moveApplication() moves the packages of a workspace", async () => {
+  const { files, todo } = await move({
+    "package.json": JSON.stringify({ name: "all", workspaces: ["*"] }),
+    "flows/package.json": JSON.stringify({
+      name: "@own/flows",
+      main: "dist/index.js",
+      dependencies: { "@temporalio/workflow": "^1.24.0" },
+    }),
+    "flows/tsconfig.json": '{ "compilerOptions": { "outDir": "dist" } }',
+    "flows/src/index.ts": "export async function example() {}\n",
+    "worker/package.json": JSON.stringify({
+      name: "@own/worker",
+      scripts: { start: "ts-node src/worker.ts" },
+      dependencies: { "@temporalio/worker": "^1.24.0", "@own/flows": "*" },
+    }),
+    "worker/src/worker.ts":
+      "import { Worker } from '@temporalio/worker';\nimport '@own/flows';\nawait Worker.create({});\n",
+    "web/package.json": '{ "name": "web", "dependencies": { "next": "15" } }',
+    "web/next.config.js": "module.exports = {};",
+    "web/main.ts": "import './other';",
+    "web/other.ts": "",
+  });
+  assertEquals(
+    todo,
+    [
+      'web/package.json: "next" builds this package: it stays as it is',
+    ].filter((line) => todo.includes(line)),
+  );
+  assertEquals(JSON.parse(files["worker/deno.json"]).tasks, {
+    start: "deno run -q --no-prompt -P=worker src/worker.ts",
+  });
+  const { imports } = JSON.parse(files["deno.json"]);
+  assertEquals(imports["@own/flows"], "./flows/src/index.ts");
+  assertStringIncludes(
+    files["worker/src/worker.ts"],
+    "import { denoPlugins } from './deno_plugins.ts';",
+  );
+  assertEquals(files["web/main.ts"], "import './other';");
+  assertEquals(files["web/next.config.js"], "module.exports = {};");
+  assertEquals(JSON.parse(files["worker/package.json"]).type, "module");
+});
+
+Deno.test("moveApplication() keeps classes that decorators need, and names what Node.js cannot run", async () => {
+  const service = `import { Clock } from './clock';
+import { Other } from './other';
+@Injectable()
+export class Service {
+  constructor(clock: Clock, other?: Other) {}
+}
+`;
+  const { files, todo } = await move({
+    "package.json": manifest,
+    "tsconfig.json":
+      '{ "compilerOptions": { "experimentalDecorators": true, "emitDecoratorMetadata": true } }',
+    "src/worker.ts": service,
+    "src/clock.ts": "export class Clock {}",
+    "src/other.tsx": "export type Other = 1;\nexport const x = <b />;\n",
+  });
+  assertEquals(
+    files["src/worker.ts"],
+    service.replace("./clock", "./clock.ts").replace("./other", "./other.tsx"),
+  );
+  const { scripts } = JSON.parse(files["package.json"]);
+  assertEquals(scripts.start, "ts-node src/worker.ts");
+  assertEquals(
+    todo.filter((line) => line.includes("without a build")).sort(),
+    [
+      "src/other.tsx:2 Node.js runs no JSX without a build",
+      "src/worker.ts:3 Node.js runs no decorators without a build",
+    ],
+  );
+});
+
+Deno.test("moveApplication() names what a program would have to guess", async () => {
+  const { files, todo } = await move({
+    "package.json": plain,
+    "src/main.ts": `import { Worker } from '@temporalio/worker';
+import legacy = require('./legacy');
+await Worker.create(await options());
+const { create } = Worker;
+const make = Worker.create;
+const sdk = await import('@temporalio/worker');
+await import(\`./\${legacy}\`);
+const url = new URL('./legacy.js', import.meta.url);
+if (!module.parent) console.log({ workflowsPath: join(__dirname, 'legacy') });
+`,
+    "src/legacy.ts": "const legacy = 1;\nexport = legacy;\n",
+    ".env": "GREETING=secret\n",
+  });
+  const text = files["src/main.ts"];
+  assertStringIncludes(text, "import legacy from './legacy.ts';");
+  assertStringIncludes(text, "{ plugins: denoPlugins, ...await options() }");
+  assertStringIncludes(text, "new URL('./legacy.ts', import.meta.url)");
+  assertStringIncludes(text, "join(import.meta.dirname!, './legacy.ts')");
+  assertStringIncludes(files["src/legacy.ts"], "export default legacy;");
+  const { env } = JSON.parse(files["deno.json"]).permissions.worker;
+  assert(env.allow.includes("GREETING"));
+  assert(!files["deno.json"].includes("secret"));
+  assertEquals(todo, [
+    "src/main.ts:4 if what is spread here has plugins, add denoPlugins there",
+    'src/main.ts:6 pass "plugins: denoPlugins" where this is called',
+    'src/main.ts:7 pass "plugins: denoPlugins" to what this loads',
+    "src/main.ts:8 this name needs the ending of its file",
+    'src/main.ts:10 an ES module has no "module.parent"',
+  ]);
 });
 
 Deno.test("moveApplication() keeps files of variables, and limits of memory", async () => {

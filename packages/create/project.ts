@@ -122,10 +122,9 @@ export interface Needs {
 }
 
 /** Returns `deno.json` of an application that comes from Node.js. */
-export function movedConfig({ source, tasks, options, imports, uses }: {
+export function movedConfig({ source, tasks, imports, uses }: {
   source: Source;
   tasks: Record<string, string>;
-  options: object;
   imports: Record<string, string>;
   uses: Needs;
 }): { text: string; value: Record<string, unknown> } {
@@ -153,7 +152,6 @@ export function movedConfig({ source, tasks, options, imports, uses }: {
       ...imports,
     },
     ...source.links && { links: source.links },
-    ...Object.keys(options).length > 0 && { compilerOptions: options },
     nodeModulesDir,
     allowScripts,
     "// permissions": {
