@@ -150,6 +150,8 @@ const scenarios: Record<string, Scenario> = {
         .map((name) => `workflow.${name}`),
       "test",
     ],
+    // Two programs print at once.
+    varies: /proc=|offset=/,
   },
 };
 

@@ -63,20 +63,21 @@ export function moveSource(
     pluginFile: string;
   },
 ): string {
-  const { changes, todo } = app;
   const edits: { start: number; end: number; text: string }[] = [];
   const added = new Set<string>();
   const [quote = '"'] = source.getImportDeclarations()
     .map((one) => one.getModuleSpecifier().getText()[0]);
   const found = new Map<Finding, number>();
-  const find = (list: Finding[], node: Node, text: string) => {
+  const find = (list: Finding[]) => (node: Node, text: string) => {
     const finding = { path, line: node.getStartLineNumber(), text };
     found.set(finding, node.getStart());
     list.push(finding);
   };
+  const note = find(app.changes);
+  const look = find(app.todo);
   const edit = (node: Node, text: string, what: string) => {
     edits.push({ start: node.getStart(), end: node.getEnd(), text });
-    find(changes, node, what);
+    note(node, what);
   };
   const insert = (at: number, text: string) => {
     edits.push({ start: at, end: at, text });
@@ -85,16 +86,17 @@ export function moveSource(
   const isGlobal = (node: Node) => !node.getSymbol()?.getDeclarations().length;
   const kinds = new Set<string>();
   // One line of a kind is enough, as the whole file needs it.
-  const findOnce = (node: Node, text: string) => {
-    if (!kinds.has(text)) find(todo, node, text);
+  const lookOnce = (node: Node, text: string) => {
+    if (!kinds.has(text)) look(node, text);
     kinds.add(text);
   };
   const add = (line: string) => added.add(line);
   const rename = (name: string) => renameModule(app, name, path);
   const isService = [...app.declared].some((name) => service.test(name));
 
+  source.getImportStringLiterals().forEach(moveName);
   for (const node of source.getDescendants()) {
-    if (Node.isStringLiteral(node)) moveName(node);
+    if (Node.isStringLiteral(node)) movePath(node);
     else if (Node.isCallExpression(node)) moveCall(node);
     else if (Node.isIdentifier(node)) moveGlobal(node);
     else if (Node.isImportDeclaration(node)) moveImport(node);
@@ -111,13 +113,17 @@ export function moveSource(
         edit(node, `type ${node.getText()}`, "exports a type as a type");
       }
     } else if (Node.isImportEqualsDeclaration(node)) moveImportEquals(node);
-    else if (needsTransform(node)) findOnce(node, transform);
-    else if (Node.isDecorator(node)) {
-      findOnce(node, "Node.js runs no decorators without a build");
+    else if (needsTransform(node)) lookOnce(node, transform);
+    else if (
+      Node.isVariableStatement(node) && /using$/.test(node.getDeclarationKind())
+    ) {
+      lookOnce(node, 'Node.js runs "using" since version 24 only');
+    } else if (Node.isDecorator(node)) {
+      lookOnce(node, "Node.js runs no decorators without a build");
     } else if (
       Node.isJsxOpeningElement(node) || Node.isJsxSelfClosingElement(node)
     ) {
-      findOnce(node, "Node.js runs no JSX without a build");
+      lookOnce(node, "Node.js runs no JSX without a build");
     } else if (Node.isExportAssignment(node) && node.isExportEquals()) {
       const value = node.getExpression().getText();
       edit(node, `export default ${value};`, "exports this as the default");
@@ -125,7 +131,7 @@ export function moveSource(
       const call = node.getParentIfKind(SyntaxKind.CallExpression);
       const isCalled = call?.getExpression() === node;
       if (!isCalled && pluggable.test(sdkName(node.getText()))) {
-        find(todo, node, 'pass "plugins: denoPlugins" where this is called');
+        look(node, 'pass "plugins: denoPlugins" where this is called');
       }
     }
   }
@@ -134,25 +140,19 @@ export function moveSource(
   /** The name of a module, where it stands in an import. */
   function moveName(node: StringLiteral) {
     const parent = node.getParent();
-    const isName = Node.isImportDeclaration(parent) ||
-      Node.isExportDeclaration(parent) ||
-      Node.isCallExpression(parent) &&
-        parent.getExpression().getKind() === SyntaxKind.ImportKeyword ||
-      Node.isLiteralTypeNode(parent) && Node.isImportTypeNode(
-          parent.getParent(),
-        );
-    if (!isName) return movePath(node);
+    const isRequired = Node.isExternalModuleReference(parent) ||
+      Node.isCallExpression(parent) && called(parent) === "require";
+    if (isRequired) return;
     const name = node.getLiteralValue();
     const renamed = rename(name);
     if (renamed === undefined) {
-      find(todo, node, `there is no module "${name}": build or install it`);
-      return;
+      return look(node, `there is no module "${name}": build or install it`);
     }
     if (
       !/^\./.test(name) && locate(app, name, path) &&
       !app.declared.has(packageName(name))
     ) {
-      findOnce(
+      lookOnce(
         node,
         "Node.js and tsc do not find names that only deno.json has: import " +
           'relative paths, or "#" names of "imports" in package.json',
@@ -177,6 +177,9 @@ export function moveSource(
       modulePath.test(
         call.getParentIfKind(SyntaxKind.PropertyAssignment)?.getName() ?? "",
       );
+    if (/^(?:ts-node|tsx)(?:\/|$)/.test(node.getLiteralValue())) {
+      look(node, "this runner may not load ES modules: run deno or node");
+    }
     if (!isUrl && !isJoined) return;
     const name = node.getLiteralValue().replace(/^(?!\.)/, "./");
     const renamed = rename(name);
@@ -191,10 +194,10 @@ export function moveSource(
       Node.isNoSubstitutionTemplateLiteral(argument);
     const isLoaded = name === "import" || name === "require";
     if (isLoaded && isLiteral && sdk.test(argument.getLiteralText())) {
-      find(todo, node, 'pass "plugins: denoPlugins" to what this loads');
+      look(node, 'pass "plugins: denoPlugins" to what this loads');
     }
     if (/^(?:import|require(?:\.resolve)?)$/.test(name) && !isLiteral) {
-      find(todo, node, "this name needs the ending of its file");
+      look(node, "this name needs the ending of its file");
     }
     if (name === "require.resolve" && isLiteral) {
       const given = argument.getLiteralText();
@@ -210,15 +213,14 @@ export function moveSource(
       add('import { createRequire } from "node:module";');
       add("const require = createRequire(import.meta.url);");
       const isOwn = isLiteral && argument.getLiteralText().startsWith(".");
-      if (isOwn) find(todo, node, "require() of an own module: import it");
-      else find(changes, node, "creates require()");
+      if (isOwn) look(node, "require() of an own module: import it");
+      else note(node, "creates require()");
     } else if (pluggable.test(sdkName(name))) {
       plugIn(node, argument);
     } else if (
       /^Connection\.(?:connect|lazy)$/.test(sdkName(name)) && livesLong()
     ) {
-      find(
-        todo,
+      look(
         node,
         "a long-lived Client needs a NativeConnection: " +
           "docs/gaps-process.md#9-connection-that-the-server-closes",
@@ -267,15 +269,11 @@ export function moveSource(
       argument = inner ?? argument;
     }
     add(`import { denoPlugins } from "${relativeName(path, pluginFile)}";`);
-    find(changes, node, `passes the plugin to ${called(node)}()`);
+    note(node, `passes the plugin to ${called(node)}()`);
     if (
       app.aliases.length > 0 && sdkName(called(node)) === "bundleWorkflowCode"
     ) {
-      find(
-        todo,
-        node,
-        "webpack does not know the aliases: see docs/imports.md",
-      );
+      look(node, "webpack does not know the aliases: see docs/imports.md");
     }
     if (!argument) return insert(node.getEnd() - 1, "{ plugins: denoPlugins }");
     if (!Node.isObjectLiteralExpression(argument)) {
@@ -287,7 +285,7 @@ export function moveSource(
         isName ? "{ ..." : "{ plugins: denoPlugins, ...",
       );
       insert(argument.getEnd(), isName ? `, plugins: ${own} }` : " }");
-      if (!isName) find(todo, argument, spread);
+      if (!isName) look(argument, spread);
       return;
     }
     const given = argument.getProperty("plugins");
@@ -313,7 +311,7 @@ export function moveSource(
     const text = `${isPlain ? space : " "}plugins: denoPlugins,`;
     insert(argument.getStart() + 1, first ? text : " plugins: denoPlugins ");
     if (argument.getProperties().some(Node.isSpreadAssignment)) {
-      find(todo, argument, spread);
+      look(argument, spread);
     }
   }
 
@@ -321,11 +319,9 @@ export function moveSource(
   function moveGlobal(node: Identifier) {
     const name = node.getText();
     const parent = node.getParent();
-    const isMember = Node.isPropertyAccessExpression(parent) &&
-      parent.getNameNode() === node;
-    const isKey = Node.isPropertyAssignment(parent) &&
-      parent.getNameNode() === node;
-    if (isMember || isKey || !isGlobal(node)) return;
+    const isKey = (Node.isPropertyAccessExpression(parent) ||
+      Node.isPropertyAssignment(parent)) && parent.getNameNode() === node;
+    if (isKey || !isGlobal(node)) return;
     if (name === "__dirname" || name === "__filename") {
       const assert = path.endsWith("ts") ? "!" : "";
       const own = `import.meta.${name.slice(2)}`;
@@ -345,7 +341,7 @@ export function moveSource(
       Node.isPropertyAccessExpression(parent) &&
       !/^require\.main [!=]==? module/.test(parent.getParent()?.getText() ?? "")
     ) {
-      find(todo, node, `an ES module has no "${parent.getText()}"`);
+      look(node, `an ES module has no "${parent.getText()}"`);
     }
   }
 
@@ -397,7 +393,7 @@ export function moveSource(
     const given = Node.isExternalModuleReference(reference) &&
       reference.getExpression();
     if (!given || !Node.isStringLiteral(given)) {
-      return findOnce(node, transform);
+      return lookOnce(node, transform);
     }
     const name = given.getLiteralValue();
     const renamed = rename(name) ?? name;

@@ -497,6 +497,7 @@ const sdk = await import('@temporalio/worker');
 await import(\`./\${legacy}\`);
 const url = new URL('./legacy.js', import.meta.url);
 if (!module.parent) console.log({ workflowsPath: join(__dirname, 'legacy') });
+await using client = open('ts-node');
 `,
     "src/legacy.ts": "const legacy = 1;\nexport = legacy;\n",
     ".env": "GREETING=secret\n",
@@ -516,6 +517,8 @@ if (!module.parent) console.log({ workflowsPath: join(__dirname, 'legacy') });
     'src/main.ts:7 pass "plugins: denoPlugins" to what this loads',
     "src/main.ts:8 this name needs the ending of its file",
     'src/main.ts:10 an ES module has no "module.parent"',
+    'src/main.ts:11 Node.js runs "using" since version 24 only',
+    "src/main.ts:11 this runner may not load ES modules: run deno or node",
   ]);
 });
 
