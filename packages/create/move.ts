@@ -16,14 +16,8 @@ import {
   readManifests,
   readTsConfigs,
 } from "./move_config.ts";
-import {
-  Application,
-  findHidden,
-  type Finding,
-  isKept,
-  locate,
-  renameModule,
-} from "./move_modules.ts";
+import { Application, type Finding, isKept } from "./move_application.ts";
+import { findHidden, locate, renameModule } from "./move_modules.ts";
 import { moveSource } from "./move_source.ts";
 import { fail, printable, readCommandLine } from "./program.ts";
 import { checkout, isInside } from "./project.ts";

@@ -7,7 +7,7 @@
 
 import { basename, dirname, join } from "node:path/posix";
 import { ModuleResolutionKind, Node, Project, ScriptTarget } from "ts-morph";
-import type { Application } from "./move_modules.ts";
+import type { Application } from "./move_application.ts";
 
 /** The suggestion of TypeScript to convert a CommonJS module. */
 const IS_COMMON_JS = 80001;

@@ -5,48 +5,21 @@
  * @module
  */
 
-import { applyEdits, modify, parse, type ParseError } from "jsonc-parser";
 import { basename, dirname, join } from "node:path/posix";
 import { becomesModules } from "./move_commonjs.ts";
 import {
   type Application,
+  codeOf,
   dependenciesOf,
+  importsBuiltin,
   isKept,
   type Manifest,
-} from "./move_modules.ts";
+  readJson,
+  setJson,
+} from "./move_application.ts";
 import { moveScripts } from "./move_scripts.ts";
 import { checkout, movedConfig, sourceFor } from "./project.ts";
 import { config as ownConfig } from "./template.ts";
-
-/** Parses JSON, which may have comments. If it cannot, it leaves the file alone. */
-function readJson<T>(
-  { texts, todo }: Application,
-  path: string,
-): T | undefined {
-  const errors: ParseError[] = [];
-  const value = parse(texts.get(path)!, errors, { allowTrailingComma: true });
-  if (errors.length === 0 && Object(value) === value && !Array.isArray(value)) {
-    return value as T;
-  }
-  texts.delete(path);
-  todo.push({ path, text: "it is not valid JSON: it stays as it is" });
-}
-
-/** Sets or deletes a value, and leaves the rest of the file as it is. */
-export function setJson(
-  { texts, changes }: Application,
-  path: string,
-  { key, value, text }: { key: string[]; value: unknown; text: string },
-): void {
-  const before = texts.get(path)!;
-  const edits = modify(before, key, value, {
-    formattingOptions: { insertSpaces: true, tabSize: 2 },
-  });
-  const after = applyEdits(before, edits);
-  if (after === before) return;
-  texts.set(path, after);
-  changes.push({ path, text });
-}
 
 /** What builds a package of a workspace, and needs its modules as they are. */
 const framework = /^(?:next|nuxt|react-scripts|@nestjs\/cli)$/;
@@ -229,17 +202,6 @@ const packageVariables: Record<string, RegExp> = {
   "OTEL_*": /opentelemetry/,
   "PG*": /^(?:pg|postgres)$/,
 };
-
-function codeOf({ texts }: Application): string {
-  return [...texts].filter(([path]) => !path.endsWith(".json"))
-    .map(([, text]) => text).join("\n");
-}
-
-/** Whether the application imports a module of Node.js. */
-export function importsBuiltin(app: Application, name: string): boolean {
-  return new RegExp(`["'](?:node:)?${name}(?:/promises)?["']`)
-    .test(codeOf(app));
-}
 
 /** Returns the names of the variables that code reads; undefined if it may be any. */
 function variablesOf(app: Application): string[] | undefined {

@@ -6,82 +6,14 @@
 
 import { isBuiltin } from "node:module";
 import { dirname, join, relative } from "node:path/posix";
-
-/** What was changed, or what a person has to look at. */
-export interface Finding {
-  /** The file, in the application's folder. */
-  path: string;
-  /** The line in the moved file; undefined if it is about the whole file. */
-  line?: number;
-  /** What it is, in one line. */
-  text: string;
-}
-
-/** The application that moves, by paths in its folder. */
-export class Application {
-  /** The texts of its files, as they are to be. */
-  texts: Map<string, string> = new Map();
-  /** Its packages that move, by folder: its own has the name ".". */
-  packages: Map<string, Manifest> = new Map();
-  /** The folders of packages that another tool builds. */
-  kept: string[] = [];
-  /** The packages that these name, and they themselves. */
-  declared: Set<string> = new Set();
-  /** The names that are no packages', and what they stand for. */
-  aliases: [pattern: string, target: string][] = [];
-  /** The folders that a build writes, and where their sources are. */
-  outputs: [output: string, source: string][] = [];
-  /** Its CommonJS modules. */
-  commonJs: Set<string> = new Set();
-  /** The variables that its `.env` files set. */
-  variables: string[] = [];
-  /** The import map that Deno needs. */
-  imports: Record<string, string> = {};
-  /** What was changed. */
-  changes: Finding[] = [];
-  /** What a person has to look at. */
-  todo: Finding[] = [];
-
-  /** Takes the path of its folder. */
-  constructor(readonly root: string) {}
-}
-
-/** A `package.json`. */
-export interface Manifest {
-  name?: string;
-  type?: string;
-  version?: string;
-  main?: string;
-  exports?: unknown;
-  workspaces?: unknown;
-  scripts?: Record<string, string>;
-  dependencies?: Record<string, string>;
-  devDependencies?: Record<string, string>;
-  optionalDependencies?: Record<string, string>;
-  peerDependencies?: Record<string, string>;
-}
+import type { Application, Manifest } from "./move_application.ts";
 
 /** Returns the name of the package that a module name begins with. */
 export function packageName(name: string): string {
   return name.match(/^(?:@[^/]+\/)?[^/]*/)![0];
 }
 
-/** Whether a file belongs to a package that stays as it is. */
-export function isKept({ kept }: Application, path: string): boolean {
-  return kept.some((folder) => path.startsWith(`${folder}/`));
-}
-
 const endings = ["ts", "tsx", "mts", "cts", "js", "mjs", "cjs", "jsx"];
-
-/** Returns the packages that a `package.json` names, and their versions. */
-export function dependenciesOf(manifest: Manifest): Record<string, string> {
-  return {
-    ...manifest.peerDependencies,
-    ...manifest.optionalDependencies,
-    ...manifest.devDependencies,
-    ...manifest.dependencies,
-  };
-}
 
 /**
  * Returns the file of the application that a path means, with or without its ending.

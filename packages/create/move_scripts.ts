@@ -5,8 +5,12 @@
  */
 
 import { join, relative } from "node:path/posix";
-import { type Application, findFile } from "./move_modules.ts";
-import { importsBuiltin, setJson } from "./move_config.ts";
+import {
+  type Application,
+  importsBuiltin,
+  setJson,
+} from "./move_application.ts";
+import { findFile } from "./move_modules.ts";
 import { readProfiles } from "./project.ts";
 
 const runners =

@@ -14,9 +14,8 @@ import {
   type StringLiteral,
   SyntaxKind,
 } from "ts-morph";
+import type { Application, Finding } from "./move_application.ts";
 import {
-  type Application,
-  type Finding,
   locate,
   packageName,
   relativeName,
