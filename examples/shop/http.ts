@@ -9,7 +9,9 @@ export function serve(name: string, port: number, handler: Deno.ServeHandler) {
   try {
     Deno.serve({ hostname, port, onListen }, handler);
   } catch (error) {
-    console.error(`Cannot listen on port ${port}: ${error}; use another one`);
+    console.error(
+      `Cannot listen on port ${port}: ${error}; README.md says how to change it`,
+    );
     Deno.exit(1);
   }
 }

@@ -36,7 +36,7 @@ if (import.meta.main) {
   const url = Deno.env.get("PAYMENTS_URL") || "http://127.0.0.1:8001";
   serve(
     "Payment service",
-    Number(new URL(url).port),
+    Number(new URL(url).port || 80),
     createPayments(() => faults[Math.floor(Math.random() / rate * 3)]),
   );
 }
