@@ -23,9 +23,7 @@ export async function refund(id: string): Promise<void> {
 }
 
 async function callPayments(method: string, id: string, body?: string) {
-  const { cancellationSignal } = Context.current();
-  const timeout = AbortSignal.timeout(3_000);
-  const signal = AbortSignal.any([cancellationSignal, timeout]);
+  const signal = AbortSignal.timeout(3_000);
   // The number of the order is the idempotency key.
   const url = `${payments}/payments/${id}`;
   const response = await fetch(url, { method, body, signal });

@@ -10,26 +10,20 @@ await workerMain(runWorker, { taskQueue: "shop" });
 async function runWorker(
   { connectionOptions, namespace, taskQueue }: Settings,
 ) {
-  const connection = await NativeConnection.connect(connectionOptions);
-  try {
-    const worker = await Worker.create({
-      connection,
-      namespace,
-      taskQueue,
-      workflowsPath: import.meta.resolve("./workflows.ts"),
-      plugins: [
-        new DenoPlugin({
-          activities: import.meta.resolve("./activities.ts"),
-          permissions: config.permissions.activities,
-        }),
-      ],
-      // Records each stage of a parcel, even if the Worker is killed after it.
-      maxHeartbeatThrottleInterval: "500ms",
-      shutdownGraceTime: "2 seconds",
-      shutdownForceTime: "10 seconds",
-    });
-    await worker.run();
-  } finally {
-    await connection.close();
-  }
+  const plugin = new DenoPlugin({
+    activities: import.meta.resolve("./activities.ts"),
+    permissions: config.permissions.activities,
+  });
+  const worker = await Worker.create({
+    connection: await NativeConnection.connect(connectionOptions),
+    namespace,
+    taskQueue,
+    workflowsPath: import.meta.resolve("./workflows.ts"),
+    plugins: [plugin],
+    // Records each stage of a parcel, even if the Worker is killed after it.
+    maxHeartbeatThrottleInterval: "500ms",
+    shutdownGraceTime: "2 seconds",
+    shutdownForceTime: "10 seconds",
+  });
+  await worker.run();
 }

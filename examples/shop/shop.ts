@@ -5,14 +5,22 @@ import { loadClientConnectConfig } from "@temporalio/envconfig";
 import { NativeConnection, Runtime } from "@temporalio/worker";
 import { setTimeout as delay } from "node:timers/promises";
 import { goods } from "./goods.ts";
-import { describe, orderPage, shopPage, style } from "./pages.ts";
-import { serve } from "./serve.ts";
+import { readForm, refuse, reply, type Rule, serve } from "./http.ts";
+import { describe, orderPage, shopPage } from "./pages.ts";
 import script from "./static/order.js" with { type: "text" };
+import style from "./static/style.css" with { type: "text" };
 import { cancel, changeAddress, getStatus, order } from "./workflows.ts";
 
-const MAX_FORM_BYTES = 10_000;
-
 type Handle = temporal.WorkflowHandle<typeof order>;
+
+const line: Rule = [/^\P{Cc}{1,200}$/u, "a line of 1 to 200 characters"];
+const names = Object.keys(goods).join("|");
+const orderRules = {
+  goods: [new RegExp(`^(${names})$`), "what the shop sells"] as Rule,
+  name: line,
+  address: line,
+  card: [/^(\d *){12,19}$/, "a number of 12 to 19 digits"] as Rule,
+};
 
 /** Creates the handler of requests. `connect` is called until it succeeds. */
 export function createShop(
@@ -22,37 +30,24 @@ export function createShop(
   let connecting: Promise<temporal.Client> | undefined;
 
   /** Calls the Temporal Service, with a time limit. */
-  async function call<T>(
-    fn: (client: temporal.Client) => Promise<T>,
-  ): Promise<T> {
-    const client = await (connecting ??= connect()).catch((cause) => {
+  async function call<T>(fn: (client: temporal.Client) => Promise<T>) {
+    const client = await (connecting ??= connect()).catch((error) => {
       connecting = undefined;
-      throw new temporal.ServiceError("Cannot connect", { cause });
+      throw error;
     });
-    return await client.withDeadline(
-      Date.now() + deadlineMs,
-      () => fn(client),
-    );
+    const deadline = Date.now() + deadlineMs;
+    return await client.withDeadline(deadline, () => fn(client));
   }
 
-  function callOrder<T>(
-    id: string,
-    fn: (handle: Handle) => Promise<T>,
-  ): Promise<T> {
+  function callOrder<T>(id: string, fn: (handle: Handle) => Promise<T>) {
     return call((client) => fn(client.workflow.getHandle(id)));
   }
 
   /** Starts the Workflow, unless the same form was sent before. */
-  async function placeOrder(request: Request) {
-    const names = ["id", "goods", "name", "address", "card"] as const;
-    const { id, name, card, ...form } = await readForm(request, names);
-    if (!isOrderNumber(id)) refuse("the number of the order is not valid");
-    if (!Object.hasOwn(goods, form.goods)) refuse("there are no such goods");
-    if (!/^(\d *){12,19}$/.test(card)) {
-      refuse('"card" must have 12 to 19 digits');
-    }
-    const digits = card.replaceAll(" ", "");
+  async function placeOrder(id: string, request: Request) {
+    const { name, card, ...form } = await readForm(request, orderRules);
     const { cents } = goods[form.goods];
+    const digits = card.replaceAll(" ", "");
     await call((client) =>
       client.workflow.start(order, {
         args: [{ ...form, card: digits, cents, cancelMs }],
@@ -62,167 +57,94 @@ export function createShop(
         workflowIdReusePolicy: "REJECT_DUPLICATE",
         memo: { title: `A ${form.goods} for ${name}` },
       })
-    ).catch((error) => {
-      // It has ended, and is the same order all the same.
-      if (!(error instanceof temporal.WorkflowExecutionAlreadyStartedError)) {
-        throw error;
-      }
-    });
-    return seeOrder(id);
+    );
   }
 
-  /** Sends each change of an order, until the order ends or the reader leaves. */
+  /** Sends what to show of an order, until it ends or the reader leaves. */
   async function* followOrder(id: string) {
-    for (let last = "", isFinal = false; !isFinal;) {
+    for (;;) {
       const query = callOrder(id, (handle) => handle.query(getStatus));
       const status = describe(await query.catch(() => undefined));
-      const event = `data: ${JSON.stringify(status)}\n\n`;
-      // After a comment, too, the loop ends here if the reader has left.
-      yield event === last ? ":\n\n" : event;
-      last = event;
-      ({ isFinal } = status);
+      yield `data: ${JSON.stringify(status)}\n\n`;
+      if (status.isFinal) return;
       await delay(500);
     }
   }
 
-  async function respond(
-    request: Request,
-    id?: string,
-    action = "",
-  ): Promise<Response> {
-    const path = id ? `order ${action}` : new URL(request.url).pathname;
-    switch (`${request.method} ${path}`) {
+  async function respond(request: Request, id: string, route: string) {
+    switch (`${request.method} ${route}`) {
       case "GET /":
-        return reply(`${shopPage(crypto.randomUUID())}`, "html");
+        return reply(shopPage(crypto.randomUUID()), "html");
       case "GET /order.js":
         return reply(script, "javascript");
       case "GET /style.css":
         return reply(style, "css");
-      case "POST /orders":
-        return await placeOrder(request);
-      case "GET order ": {
-        const { memo } = await callOrder(id!, (handle) => handle.describe());
-        return reply(`${orderPage(id!, memo!.title as string)}`, "html");
+      case "GET order": {
+        const { memo } = await callOrder(id, (handle) => handle.describe());
+        return reply(orderPage(id, memo!.title as string), "html");
       }
-      case "GET order events": {
-        const events = ReadableStream.from(followOrder(id!));
-        return reply(
-          events.pipeThrough(new TextEncoderStream()),
-          "event-stream",
-        );
+      case "GET order/events": {
+        const events = ReadableStream.from(followOrder(id));
+        const bytes = events.pipeThrough(new TextEncoderStream());
+        return reply(bytes, "event-stream");
       }
-      case "POST order cancel":
-        await readForm(request, []);
-        await callOrder(id!, (handle) => handle.signal(cancel));
-        return seeOrder(id!);
-      case "POST order address": {
-        const { address } = await readForm(request, ["address"]);
+      case "POST order":
+        await placeOrder(id, request);
+        return seeOrder(id);
+      case "POST order/cancel":
+        await readForm(request, {});
+        await callOrder(id, (handle) => handle.signal(cancel));
+        return seeOrder(id);
+      case "POST order/address": {
+        const { address } = await readForm(request, { address: line });
         const update = { args: [address] as [string] };
-        await callOrder(
-          id!,
-          (handle) => handle.executeUpdate(changeAddress, update),
-        );
-        return seeOrder(id!);
+        await callOrder(id, (h) => h.executeUpdate(changeAddress, update));
+        return seeOrder(id);
       }
     }
-    return reply("There is no such page\n", "plain", 404);
+    return refuse(404, "There is no such page");
+  }
+
+  /** Answers a request that has failed with an error of the SDK. */
+  async function explain(error: Error, id: string): Promise<Response> {
+    const answer = (status: number, message: string) =>
+      reply(`${message}\n`, "plain", status);
+    switch (error.name) {
+      case "WorkflowExecutionAlreadyStartedError":
+        return seeOrder(id); // The form was sent before, and the order has ended.
+      case "WorkflowUpdateFailedError":
+        return answer(409, (error.cause as Error).message);
+      case "WorkflowNotFoundError":
+        // It is the same for an order that has ended as for none.
+        return await callOrder(id, (handle) => handle.describe()).then(
+          () => answer(409, "The order has ended"),
+          () => answer(404, "There is no such order"),
+        );
+      case "ServiceError":
+      case "TransportError":
+      case "WorkflowUpdateRPCTimeoutOrCancelledError":
+        return answer(503, "The shop is not available; try again soon");
+    }
+    console.error(error);
+    return answer(500, "The shop has failed");
   }
 
   return async (request) => {
     const { pathname } = new URL(request.url);
-    const [, id, action] = /^\/orders\/([^/]+)(?:\/(\w+))?$/.exec(pathname) ??
-      [];
+    const [, id = "", action = ""] =
+      /^\/orders\/([\da-f-]{36})(\/\w+)?$/.exec(pathname) ?? [];
     try {
-      return await respond(request, isOrderNumber(id) ? id : undefined, action);
+      return await respond(request, id, id ? `order${action}` : pathname);
     } catch (error) {
-      // The SDK throws the same for an order that has ended.
-      const isKnown = error instanceof temporal.WorkflowNotFoundError &&
-        await callOrder(id, (h) => h.describe()).then(() => true, () => false);
-      const [status, message] = isKnown
-        ? [409, "The order has ended"]
-        : explain(error as Error);
-      return reply(`${message}\n`, "plain", status);
+      if (error instanceof Response) return error;
+      return await explain(error as Error, id);
     }
   };
 }
 
-/** A request that is answered with a status and one line. */
-class RequestError extends Error {
-  constructor(readonly status: number, message: string) {
-    super(message);
-  }
-}
-
-function explain(error: Error): [status: number, message: string] {
-  if (error instanceof RequestError) return [error.status, error.message];
-  if (error instanceof temporal.WorkflowNotFoundError) {
-    return [404, "There is no such order"];
-  }
-  if (error instanceof temporal.WorkflowUpdateFailedError) {
-    return [409, error.cause!.message];
-  }
-  if (/^(ServiceError|WorkflowUpdateRPCTimeout.*)$/.test(error.name)) {
-    return [503, "The shop is not available; try again soon"];
-  }
-  console.error(error);
-  return [500, "The shop has failed"];
-}
-
-/** Reads a form of the shop's own pages, with text in each field. */
-async function readForm<Name extends string>(
-  request: Request,
-  names: readonly Name[],
-): Promise<Record<Name, string>> {
-  const header = (name: string) => request.headers.get(name) ?? "";
-  const origin = header("origin");
-  if (origin && URL.parse(origin)?.host !== header("host")) {
-    throw new RequestError(403, "The form is not from this shop");
-  }
-  if (!header("content-type").startsWith("application/x-www-form-urlencoded")) {
-    throw new RequestError(415, "A form was expected");
-  }
-  // Without a length, the body could have any.
-  if (!(Number(header("content-length") || NaN) <= MAX_FORM_BYTES)) {
-    throw new RequestError(413, "The form is too long");
-  }
-  const form = new URLSearchParams(await request.text());
-  return Object.fromEntries(names.map((name) => {
-    const value = form.get(name)?.trim() ?? "";
-    if (!value) refuse(`"${name}" is missing`);
-    if (value.length > 200) refuse(`"${name}" is longer than 200 characters`);
-    if (/\p{Cc}/u.test(value)) refuse(`"${name}" has control characters`);
-    return [name, value];
-  })) as Record<Name, string>;
-}
-
-function refuse(reason: string): never {
-  throw new RequestError(400, `Cannot use the form: ${reason}`);
-}
-
-function isOrderNumber(id = ""): boolean {
-  return /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/.test(id);
-}
-
 function seeOrder(id: string): Response {
-  return new Response(null, {
-    status: 303,
-    headers: { location: `/orders/${id}` },
-  });
-}
-
-function reply(
-  body: string | ReadableStream,
-  type: string,
-  status = 200,
-): Response {
-  const headers = {
-    // Not "no-store": the form that "Back" shows has the number that it had.
-    "cache-control": "private, no-cache",
-    "content-security-policy": "default-src 'self'; frame-ancestors 'none'",
-    "content-type": `text/${type}; charset=utf-8`,
-    "x-content-type-options": "nosniff",
-  };
-  return new Response(body, { status, headers });
+  const headers = { location: `/orders/${id}` };
+  return new Response(null, { status: 303, headers });
 }
 
 if (import.meta.main) {
@@ -235,5 +157,5 @@ if (import.meta.main) {
     const connection = await NativeConnection.connect(connectionOptions);
     return new temporal.Client({ connection, namespace });
   }, { cancelMs: 1_000 * Number(Deno.env.get("CANCEL_SECONDS") || 20) });
-  serve("Shop", { variable: "PORT", port: 8000 }, shop);
+  serve("Shop", Number(Deno.env.get("PORT") || 8000), shop);
 }

@@ -34,20 +34,26 @@ export interface Status {
   notice?: string;
 }
 
+/** In these states, the customer can cancel, or change the address. */
+export const openStates: Status["state"][] = ["reserving", "charging", "paid"];
+
 export const getStatus = defineQuery<Status>("status");
 export const cancel = defineSignal("cancel");
 export const changeAddress = defineUpdate<void, [string]>("changeAddress");
 
-const startToCloseTimeout = "10 seconds";
-const retry = { maximumInterval: "30 seconds" } as const;
-// If one of these fails for an hour, the Workflow undoes the order.
-const { reserve, charge } = proxyActivities<typeof activities>(
-  { startToCloseTimeout, retry, scheduleToCloseTimeout: "1 hour" },
-);
+const options = {
+  startToCloseTimeout: "10 seconds",
+  retry: { maximumInterval: "30 seconds" },
+} as const;
 // These are retried until they succeed.
 const { release, refund, recall, sendReceipt } = proxyActivities<
   typeof activities
->({ startToCloseTimeout, retry });
+>(options);
+// If one of these fails for an hour, the Workflow undoes the order.
+const { reserve, charge } = proxyActivities<typeof activities>({
+  ...options,
+  scheduleToCloseTimeout: "1 hour",
+});
 const { ship } = proxyActivities<typeof activities>({
   startToCloseTimeout: "1 day",
   heartbeatTimeout: "3 seconds", // then the Worker is lost
@@ -60,20 +66,19 @@ export async function order(order: Order): Promise<Status> {
   // The Workflow Id is the number of the order, and makes each step idempotent.
   const { workflowId: id } = workflowInfo();
   const status: Status = { state: "reserving", address: order.address };
+  const canChange = () => openStates.includes(status.state);
   const untilShipping = new CancellationScope();
-  let canChange = true;
-  let isCanceledByCustomer = false;
 
   setHandler(getStatus, () => status);
   setHandler(cancel, () => {
-    if (!canChange) status.notice = "It was too late to cancel";
-    else untilShipping.cancel();
-    isCanceledByCustomer ||= canChange;
+    if (canChange()) untilShipping.cancel();
+    else status.notice = "It was too late to cancel";
   });
   setHandler(changeAddress, (address) => void (status.address = address), {
     // What the validator rejects does not become part of the Event History.
     validator(_address) {
-      if (!canChange) throw new Error("It is too late to change the address");
+      if (canChange()) return;
+      throw new Error("It is too late to change the address");
     },
   });
 
@@ -89,7 +94,6 @@ export async function order(order: Order): Promise<Status> {
       status.state = "paid";
       await sleep(cancelMs);
     });
-    canChange = false;
     status.state = "shipping";
     compensations.unshift(() => recall(id));
     await ship(id, status.address);
@@ -97,15 +101,18 @@ export async function order(order: Order): Promise<Status> {
     if (patched("receipt")) await sendReceipt(id);
     status.state = "delivered";
   } catch (error) {
-    canChange = false;
     status.state = "undoing";
     // A canceled Workflow can start Activities only in a scope of this kind.
     await CancellationScope.nonCancellable(async () => {
       for (const compensate of compensations) await compensate();
     });
-    status.state = isCancellation(error) ? "canceled" : "failed";
-    if (status.state === "failed") status.notice = rootCause(error);
-    if (!isCanceledByCustomer) throw error;
+    const isCanceled = isCancellation(error);
+    status.state = isCanceled ? "canceled" : "failed";
+    if (!isCanceled) status.notice = rootCause(error);
+    // That the customer has canceled is a result. Other Workflows fail here, or
+    // are canceled as a whole.
+    const isByCustomer = !CancellationScope.current().consideredCancelled;
+    if (!isCanceled || !isByCustomer) throw error;
   }
   return status;
 }

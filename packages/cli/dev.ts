@@ -63,7 +63,7 @@ await runProgram("deno task dev [TASK]", options, async (args) => {
     change ??= nextChange(signal).finally(() => change = undefined);
     // It replays what is open, see replay_open.ts.
     const env = { TEMPORAL_REPLAY_OPEN: "1" };
-    worker = startTask(task, flags, { echo: true, env });
+    worker = startTask(task, flags, { echo: "", env });
     isDraining = false;
     const server = worker.status.then(async ({ code }) => {
       if (signal.aborted || isDraining) return;

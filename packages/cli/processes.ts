@@ -51,8 +51,8 @@ export interface ProgramOptions {
   env?: Record<string, string>;
   /** Whether `env` is the whole environment. */
   clearEnv?: boolean;
-  /** Whether its output is printed, too. */
-  echo?: boolean;
+  /** What each line of its output begins with, if that is printed, too. */
+  echo?: string;
 }
 
 /**
@@ -98,14 +98,21 @@ export class Program implements AsyncDisposable {
     });
   }
 
-  async #collect(stream: "stdout" | "stderr", echo = false) {
+  async #collect(stream: "stdout" | "stderr", echo?: string) {
+    const print = stream === "stdout" ? console.log : console.error;
     const decoder = new TextDecoder();
+    let line = "";
     for await (const chunk of this.#process[stream]) {
-      if (echo) Deno[stream].writeSync(chunk);
-      this[stream] += decoder.decode(chunk, { stream: true });
+      const text = decoder.decode(chunk, { stream: true });
+      this[stream] += text;
       this.#output.resolve();
       this.#output = Promise.withResolvers();
+      if (echo === undefined) continue;
+      const lines = (line + text).split("\n");
+      line = lines.pop()!;
+      for (const line of lines) print(echo + line);
     }
+    if (line) print(echo + line);
   }
 
   /**

@@ -7,7 +7,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { cp } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { findPort } from "../../packages/cli/ports.ts";
+import { findPort, isFree } from "../../packages/cli/ports.ts";
 import { hasFreePorts } from "../../packages/cli/servers/dev_server.ts";
 import { locateServer } from "../../packages/cli/servers/locate.ts";
 import {
@@ -80,17 +80,12 @@ class Shop implements AsyncDisposable {
     this.url = `http://127.0.0.1:${port}`;
     this.payments = `http://127.0.0.1:${paymentsPort}`;
     this.#cwd = cwd;
-    this.#env = {
-      ...env,
-      PORT: `${port}`,
-      PAYMENTS_PORT: `${paymentsPort}`,
-      PAYMENTS_URL: this.payments,
-    };
+    this.#env = { ...env, PORT: `${port}`, PAYMENTS_URL: this.payments };
   }
 
   /** Starts a task, and waits until it has printed a text. */
-  async start(name: string, text: string): Promise<Program> {
-    const program = start(this.#cwd, ["task", "--quiet", name], this.#env);
+  async start(task: string, text: string, name = task): Promise<Program> {
+    const program = start(this.#cwd, ["task", "--quiet", task], this.#env);
     this.#programs.set(name, program);
     await program.prints(text);
     return program;
@@ -166,27 +161,29 @@ Deno.test("a copy of the shop passes its tests and runs in one terminal", async 
     findPort(),
     findPort(hasFreePorts),
   ];
-  const ports = [
-    ...["--port", `${port}`, "--payments-port", `${paymentsPort}`],
-    ...["--server-port", `${serverPort}`],
-  ];
-  const env = { CANCEL_SECONDS: "1", STAGE_MS: "10" };
-  await using all = start(copy.path, ["task", "-q", "shop", ...ports], env);
-  await all.prints(`server   | Temporal Service at localhost:${serverPort}`);
+  await using all = start(copy.path, ["task", "-q", "shop"], {
+    CANCEL_SECONDS: "1",
+    PAYMENTS_URL: `http://127.0.0.1:${paymentsPort}`,
+    PORT: `${port}`,
+    STAGE_MS: "10",
+    TEMPORAL_ADDRESS: `localhost:${serverPort}`,
+  });
+  await all.prints(`Temporal Service at localhost:${serverPort}`);
   await all.prints(`payments | Payment service at `);
   await all.prints(`web      | Shop at http://127.0.0.1:${port}`);
   await all.prints('worker   | Worker is polling Task Queue "shop"');
   const page = await (await fetch(`http://127.0.0.1:${port}`)).text();
-  const [, id] = /name="id" value="(.+?)"/.exec(page)!;
-  const response = await fetch(`http://127.0.0.1:${port}/orders`, {
+  const [, id] = /action="\/orders\/(.+?)"/.exec(page)!;
+  const response = await fetch(`http://127.0.0.1:${port}/orders/${id}`, {
     method: "POST",
-    body: new URLSearchParams({ ...form, id }),
+    body: new URLSearchParams(form),
   });
   assertStringIncludes(await response.text(), "A book for Ada");
   await all.prints(`Sent the receipt of order ${id}`);
   all.kill("SIGINT");
   assertEquals((await all.status).code, 0);
-  assertStringIncludes(all.stdout, "server   | Dev server stops");
+  assertStringIncludes(all.stdout, "worker   | Worker is shutting down");
+  assertEquals(isFree(serverPort), true);
 });
 
 Deno.test("a parcel goes on at the recorded heartbeat after its Worker was killed", async () => {
@@ -198,7 +195,7 @@ Deno.test("a parcel goes on at the recorded heartbeat after its Worker was kille
   });
   const worker = await shop.startAll();
   const id = crypto.randomUUID();
-  assertEquals((await shop.post("/orders", { ...form, id })).status, 303);
+  assertEquals((await shop.post(`/orders/${id}`, form)).status, 303);
   await worker.prints("stage 4 of 10");
   await shop.kill("worker");
   const next = await shop.start("worker", "stage 10 of 10");
@@ -237,6 +234,30 @@ Deno.test("the shop answers with 503 while the server is away, and goes on when 
   }
 });
 
+Deno.test("compose.yaml and the Dockerfile run tasks that exist, on hosts that Activities may reach", async () => {
+  await using copy = await copyShop();
+  const read = (file: string) => Deno.readTextFile(join(copy.path, file));
+  const { tasks, permissions } = JSON.parse(await read("deno.json"));
+  const compose = await read("compose.yaml");
+  const commands = (compose + await read("Dockerfile"))
+    .matchAll(/\btask (?:--quiet )?(\S+)/g);
+  const used = Array.from(commands, ([, task]) => task).sort();
+  assertEquals(used, ["bundle", "payments", "web", "worker"]);
+  assertEquals(used.filter((task) => !tasks[task]), []);
+
+  const urls = compose.matchAll(/_URL: \w+:\/\/(?:\w+:\w+@)?(\w+)/g);
+  const hosts = Array.from(urls, ([, host]) => host).sort();
+  assertEquals(hosts, ["payments", "postgres"]);
+  for (const host of hosts) {
+    assertStringIncludes(compose, `\n  ${host}:\n`);
+    assert(permissions.activities.net.includes(host), host);
+  }
+
+  await using bundle = start(copy.path, ["task", "--quiet", "bundle"]);
+  await bundle.status;
+  assertEquals(bundle.stdout, 'Bundled Workflow code of "workflows.ts"\n');
+});
+
 /** Reads the tables of a shop. */
 async function readTables(file: string, postgres?: PostgresServer) {
   const orders = "SELECT id, goods, state FROM orders";
@@ -252,28 +273,85 @@ async function readTables(file: string, postgres?: PostgresServer) {
   return { orders: await rows(orders), stock: await rows(stock) };
 }
 
+/** Opens a shop with a server and a database of its own. */
+async function openShop(name: string, env: Record<string, string>) {
+  await using stack = new AsyncDisposableStack();
+  const server = stack.use(await startDevServer());
+  const postgres = name === "PostgreSQL"
+    ? stack.use(await startPostgres())
+    : undefined;
+  const copy = stack.use(await copyShop());
+  const shop = stack.use(
+    new Shop(copy.path, {
+      ...env,
+      TEMPORAL_ADDRESS: server.address,
+      ...postgres && { DATABASE_URL: postgres.url },
+    }),
+  );
+  const opened = stack.move();
+  return {
+    shop,
+    readTables: () => readTables(join(copy.path, "data/shop.db"), postgres),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
 for (const name of ["SQLite", "PostgreSQL"]) {
   const ignore = name === "PostgreSQL" && !postgresFolder;
   if (ignore) console.log("PostgreSQL is not installed, and not tested");
   const count = isLong ? 200 : 40;
 
+  Deno.test(`two Workers at once sell each lamp once (${name})`, {
+    ignore,
+  }, async () => {
+    await using opened = await openShop(name, {
+      CANCEL_SECONDS: "0",
+      PAYMENT_FAULTS: "0.05",
+      STAGE_MS: "1",
+    });
+    const { shop } = opened;
+    const first = await shop.startAll();
+    const text = "Worker is polling";
+    const second = await shop.start("worker", text, "second worker");
+    const ids = Array.from({ length: 112 }, () => crypto.randomUUID());
+    const place = (id: string) =>
+      shop.post(`/orders/${id}`, { ...form, goods: "lamp" });
+    const forms = await Promise.all(ids.map(place));
+    assertEquals(forms.filter(({ status }) => status !== 303), []);
+
+    const ends: Record<string, number> = {};
+    for (const id of ids) {
+      const { text } = (await shop.follow(id)).at(-1)!;
+      ends[text] = (ends[text] ?? 0) + 1;
+    }
+    assertEquals(ends, {
+      "Delivered": 100,
+      "Failed; you have your money back: This is sold out": 12,
+    });
+    const { orders, stock } = await opened.readTables();
+    const left = stock.find(([name]) => name === "lamp")![1];
+    const delivered = orders.filter(([, , state]) => state === "delivered");
+    assertEquals([Number(left), delivered.length], [0, 100]);
+    const payments: Record<string, { state: string }> =
+      await (await fetch(shop.payments)).json();
+    const charged = Object.entries(payments)
+      .filter(([, { state }]) => state === "charged").map(([id]) => id);
+    assertEquals(charged.sort(), delivered.map(([id]) => id).sort());
+    // Each had its part in this.
+    for (const { stderr } of [first, second]) {
+      assertStringIncludes(stderr, "Sent the receipt of order ");
+    }
+  });
+
   Deno.test(
     `money, stock and orders add up after ${count} orders under SIGKILLs of Worker and web page (${name}, SEED=${seed})`,
-    {
-      ignore,
-    },
+    { ignore },
     async () => {
-      await using server = await startDevServer();
-      await using postgres = name === "PostgreSQL"
-        ? await startPostgres()
-        : undefined;
-      await using copy = await copyShop();
-      await using shop = new Shop(copy.path, {
-        TEMPORAL_ADDRESS: server.address,
+      await using opened = await openShop(name, {
         CANCEL_SECONDS: "2",
         STAGE_MS: "100",
-        ...postgres && { DATABASE_URL: postgres.url },
       });
+      const { shop } = opened;
       await shop.startAll();
 
       let isPlacing = true;
@@ -297,12 +375,12 @@ for (const name of ["SQLite", "PostgreSQL"]) {
         const address = random() < 0.1 ? "nowhere" : "Main Street 1";
         const isRefused = random() < 0.1;
         const card = isRefused ? "4000000000000002" : form.card;
-        const fields = { ...form, id, goods: item, address, card };
+        const fields = { ...form, goods: item, address, card };
         const times = random() < 0.3 ? 2 : 1;
         const isCanceled = random() < 0.2;
         const forms = Array.from(
           { length: times },
-          () => shop.post("/orders", fields),
+          () => shop.post(`/orders/${id}`, fields),
         );
         for (const form of forms) assertEquals((await form).status, 303);
         if (isCanceled) await shop.post(`/orders/${id}/cancel`, {});
@@ -316,11 +394,8 @@ for (const name of ["SQLite", "PostgreSQL"]) {
       for (const id of orders.keys()) {
         ends.set(id, (await shop.follow(id)).at(-1)!.text);
       }
-      const tables = await readTables(
-        join(copy.path, "data/shop.db"),
-        postgres,
-      );
-      const payments: { key: string; cents: number; state: string }[] =
+      const tables = await opened.readTables();
+      const payments: Record<string, { cents: number; state: string }> =
         await (await fetch(shop.payments)).json();
       const delivered = [...ends].filter(([, text]) =>
         text.startsWith("Delivered")
@@ -340,10 +415,11 @@ for (const name of ["SQLite", "PostgreSQL"]) {
         const sold = delivered.filter((id) => orders.get(id) === name);
         assertEquals(Number(left), goods[name].stock - sold.length, name);
       }
-      const charged = payments.filter(({ state }) => state === "charged");
-      assertEquals(charged.map(({ key }) => key).sort(), delivered);
-      for (const { key, cents } of charged) {
-        assertEquals(cents, goods[orders.get(key)!].cents);
+      const charged = Object.entries(payments)
+        .filter(([, { state }]) => state === "charged");
+      assertEquals(charged.map(([id]) => id).sort(), delivered);
+      for (const [id, { cents }] of charged) {
+        assertEquals(cents, goods[orders.get(id)!].cents);
       }
     },
   );

@@ -20,19 +20,14 @@ export async function startShop(
   env: Record<string, string>,
 ): Promise<RunningShop> {
   const folder = `data/test-${crypto.randomUUID()}`;
-  const [port, paymentsPort] = [findPort(), findPort()];
-  // Its Web UI is 1000 higher.
-  const serverPort = 20_000 + Math.floor(Math.random() * 10_000);
-  const ports = [
-    ...["--port", `${port}`, "--payments-port", `${paymentsPort}`],
-    ...["--server-port", `${serverPort}`],
-  ];
-  const child = spawn("deno", ["task", "--quiet", "shop", ...ports], {
+  const port = `${findPort()}`;
+  const child = spawn("deno", ["task", "--quiet", "shop"], {
     env: {
       ...Deno.env.toObject(),
       DATABASE_URL: `${folder}/shop.db`,
-      PAYMENTS_DATABASE: `${folder}/payments.db`,
-      TEMPORAL_ADDRESS: "",
+      PAYMENTS_URL: `http://127.0.0.1:${findPort()}`,
+      PORT: port,
+      TEMPORAL_ADDRESS: `localhost:${findPort()}`,
       ...env,
     },
     stdio: ["ignore", "pipe", "inherit"],
