@@ -17,6 +17,7 @@ const tutorial = [
   ".vscode/extensions.json",
   ".vscode/launch.json",
   ".vscode/settings.json",
+  "Dockerfile",
   "activities.ts",
   "run_worker.ts",
   "run_workflow.ts",
@@ -45,9 +46,6 @@ export async function generate(): Promise<string> {
   const read = (path: string) => Deno.readTextFile(new URL(path, root));
   const files: Record<string, string> = {
     ".dockerignore": await read("packages/create/template/.dockerignore"),
-    "Dockerfile": (await read("Dockerfile"))
-      // A project has its packages from a registry.
-      .replaceAll(/^COPY (?:packages|tools).*\n/gm, ""),
     "README.md": await read("packages/create/template/README.md"),
   };
   for (const name of tutorial) files[name] = await read(name);

@@ -8,6 +8,7 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DenoPluginError } from "../errors.ts";
+import { configFolder } from "../workflows/bundle.ts";
 import type { LauncherOptions } from "./launcher.ts";
 
 /** What runs in Activity processes, and what they may do. */
@@ -91,14 +92,9 @@ function toFlags(permissions: Deno.PermissionOptionsObject): string[] {
   });
 }
 
-/**
- * Finds the configuration that Deno has found for this process, which it does not
- * tell: without a file as main module, it looks from the current folder.
- */
+/** Finds the configuration that Deno has found for this process. */
 function findConfig(): string | undefined {
-  let folder = Deno.mainModule.startsWith("file:")
-    ? dirname(fileURLToPath(Deno.mainModule))
-    : Deno.cwd();
+  let folder = configFolder();
   for (let parent = "";; folder = parent) {
     for (const name of ["deno.json", "deno.jsonc"]) {
       if (existsSync(join(folder, name))) return join(folder, name);

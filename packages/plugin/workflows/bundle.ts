@@ -22,7 +22,7 @@ import {
 } from "@temporalio/worker/lib/workflow/bundler.js";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, isAbsolute, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { DenoPluginError } from "../errors.ts";
 import { readCache, writeCache } from "./bundle_cache.ts";
@@ -151,16 +151,13 @@ async function runBundler(request: BundleRequest): Promise<BundleResponse> {
       ...isGranted({ name: "import" }) ? ["--allow-import"] : [],
     ],
   };
-  const main = Deno.mainModule;
   const process = new Deno.Command(command, {
     args: [
       ...setup.command,
-      // Deno looks for its configuration file where the program is, or in the
-      // current folder if it is in none.
       `data:text/javascript,import(${JSON.stringify(processUrl)})`,
       JSON.stringify(setup),
     ],
-    cwd: main.startsWith("file:") ? dirname(fileURLToPath(main)) : undefined,
+    cwd: configFolder(),
     env: { NO_COLOR: "1" },
     stdin: "piped",
     stdout: "piped",
@@ -174,6 +171,19 @@ async function runBundler(request: BundleRequest): Promise<BundleResponse> {
   const text = new TextDecoder().decode(stderr);
   const [reason] = text.match(/(?<=^error: ).*/m) ?? [text.trim()];
   return { errors: [reason], files: [] };
+}
+
+/**
+ * The folder from which Deno has looked for the configuration of this process, upward:
+ * that of the program, if it is a file, or else the current one. A package's program
+ * that runs by its name, such as the task `bundle`, may be a file outside the project.
+ */
+export function configFolder(): string {
+  const main = Deno.mainModule;
+  const folder = main.startsWith("file:") && dirname(fileURLToPath(main));
+  if (!folder) return Deno.cwd();
+  const path = packages ? relative(dirname(packages), folder) : "";
+  return isAbsolute(path) || path.startsWith("..") ? Deno.cwd() : folder;
 }
 
 function refusal(reasons: string[]): DenoPluginError {
