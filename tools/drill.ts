@@ -37,7 +37,7 @@ import { formatTable, median } from "./shared/table.ts";
 
 const options = {
   "--workflows NUMBER": "How many are open at any time (default: 200)",
-  "--minutes NUMBER": "For how long to inject faults (default: 1)",
+  "--minutes NUMBER": "For how long to inject faults (default: 1; 0: each once)",
   "--seed NUMBER": "Repeats the faults of a drill that printed this seed",
 };
 
@@ -52,11 +52,13 @@ class Deployment implements AsyncDisposable {
   readonly #proxy: Proxy;
   readonly #database: string;
   readonly #signal: AbortSignal;
+  readonly #pace: number;
   #server?: DevServer;
 
-  constructor(folder: string, signal: AbortSignal) {
+  constructor(folder: string, signal: AbortSignal, pace: number) {
     this.#database = join(folder, "temporal.db");
     this.#signal = signal;
+    this.#pace = pace;
     this.#proxy = this.#stack.use(new Proxy(this.#port));
   }
 
@@ -78,9 +80,14 @@ class Deployment implements AsyncDisposable {
     await this.#server?.[Symbol.asyncDispose]();
   }
 
+  /** Lets Workflows run: as long as that, or a part of it in a short drill. */
+  async pause(milliseconds: number) {
+    await delay(milliseconds * this.#pace);
+  }
+
   async cutConnections(milliseconds: number) {
     this.#proxy.cut();
-    await delay(milliseconds);
+    await this.pause(milliseconds);
     this.#proxy.restore();
   }
 
@@ -147,7 +154,7 @@ const faults: Record<string, Fault> = {
   },
   "Server killed (SIGKILL), restarted": async (deployment, random) => {
     await deployment.killServer();
-    await delay(random() * 3_000);
+    await deployment.pause(random() * 3_000);
     await deployment.startServer();
   },
   "Connections of Workers cut": async (deployment, random) => {
@@ -176,7 +183,7 @@ const faults: Record<string, Fault> = {
         .replace("new DenoPlugin({", "$& heapLimitMB: 50,"),
     });
     await using _worker = await deployment.startWorker(project.path);
-    await delay(2_000 + random() * 3_000);
+    await deployment.pause(2_000 + random() * 3_000);
   },
   "Worker with broken Workflow code": async (deployment, random) => {
     await using project = await changedProject({
@@ -186,7 +193,7 @@ const faults: Record<string, Fault> = {
       }`,
     });
     await using _worker = await deployment.startWorker(project.path);
-    await delay(2_000 + random() * 3_000);
+    await deployment.pause(2_000 + random() * 3_000);
   },
 };
 
@@ -206,7 +213,11 @@ await runProgram("deno task drill", options, async (args) => {
   const seed = args.seed ?? `${Math.floor(Math.random() * 1e6)}`;
   const random = randomNumbers(readNumber("--seed", seed));
   await using folder = await temporaryFolder();
-  await using deployment = new Deployment(folder.path, signal);
+  await using deployment = new Deployment(
+    folder.path,
+    signal,
+    minutes > 0 ? 1 : 0.25,
+  );
   const client = await deployment.start();
   const load = new Load(client, concurrency);
   const statistics = new Map<string, Statistics>();
@@ -216,7 +227,7 @@ await runProgram("deno task drill", options, async (args) => {
   );
   while (Date.now() < begin + minutes * 60_000 || statistics.size === 0) {
     for (const [name, inject] of shuffle(Object.entries(faults), random)) {
-      await delay(1_000 + random() * 1_000);
+      await deployment.pause(1_000 + random() * 1_000);
       signal.throwIfAborted();
       const { open } = load;
       const time = new Date(Date.now() - begin).toISOString().slice(11, 19);

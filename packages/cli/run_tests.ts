@@ -12,6 +12,7 @@ import { locateServer } from "./servers/locate.ts";
 const options = {
   "FILE": "Test file, or pattern in quotes (default: all of tests/)",
   "--workflow-environment KIND": "time-skipping (default), local or HOST:PORT",
+  "--no-check": 'Skips the check of types, such as after "deno check"',
 };
 
 const servers = new Map(
@@ -32,10 +33,11 @@ await runProgram("deno task test", options, async (args) => {
     const file = join("node_modules", `.${kind}`);
     await Deno.writeTextFile(file, env[variable]);
   }
-  const files = [args.FILE ?? "tests/"];
+  const flags = ["--no-prompt", "--cached-only", "--parallel", "-P"];
+  if (args["no-check"]) flags.push("--no-check");
   const test = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["test", "--no-prompt", "--cached-only", "--parallel", "-P", ...files],
+      ...["test", ...flags, args.FILE ?? "tests/"],
       ...["--", "--workflow-environment", environment],
     ],
     env,

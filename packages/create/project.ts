@@ -67,7 +67,7 @@ export function projectFiles(
   ]);
   const { read: _read, run: _run, ...web } = production;
   const ok =
-    "deno install && deno fmt --check && deno lint && deno check && deno task test";
+    "deno install && deno fmt --check && deno lint && deno check && deno task test --no-check";
   const text = printConfig({
     tasks: {
       ...tasks,

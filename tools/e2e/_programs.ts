@@ -13,7 +13,6 @@ import {
   Program,
   type ProgramOptions,
   run,
-  startTask,
 } from "../../packages/cli/processes.ts";
 import { root, temporaryFolder } from "../shared/project.ts";
 
@@ -82,17 +81,37 @@ export const cleanEnv: Record<string, string> = {
   TEMPORAL_CLI: await locateServer("dev-server"),
 };
 
-/** Starts a task. */
-export function spawn(
-  name: Task,
-  args: string[] = [],
+/** Starts `deno`. */
+export function startDeno(
+  args: string[],
   { env, ...options }: ProgramOptions = {},
 ): Program {
-  return startTask(name, args, {
+  return new Program([Deno.execPath(), ...args], {
     ...options,
     env: { ...cleanEnv, ...env },
     clearEnv: true,
   });
+}
+
+/** Runs `deno` to its end; returns what it printed, or throws that. */
+export async function deno(
+  args: string[],
+  options: ProgramOptions = {},
+): Promise<{ stdout: string; stderr: string }> {
+  await using program = startDeno(args, options);
+  const { code } = await program.status;
+  const { stdout, stderr } = program;
+  if (code === 0) return { stdout, stderr };
+  throw new Error(`deno ${args.join(" ")}: code ${code}\n${stdout}${stderr}`);
+}
+
+/** Starts a task. */
+export function spawn(
+  name: Task,
+  args: string[] = [],
+  options: ProgramOptions = {},
+): Program {
+  return startDeno(["task", "--quiet", name, ...args], options);
 }
 
 /** Runs a task to its end. */
@@ -118,19 +137,17 @@ export async function startWorker(
 }
 
 /**
- * Runs a file of `tests/` in a copy of the project, as the task `test` does, but
+ * Runs files of `tests/` in a copy of the project, as the task `test` does, but
  * without a check of types, which takes longer than the tests.
  */
 export async function runTest(
-  file: string,
+  files: string | string[],
   cwd: string,
   ...args: string[]
 ): Promise<string> {
   const flags = ["--no-check", "--no-prompt", "--cached-only", "-P"];
-  await using program = new Program(
-    [Deno.execPath(), "test", ...flags, file, "--", ...args],
-    { cwd, env: cleanEnv, clearEnv: true },
-  );
+  const command = ["test", ...flags, ...[files].flat(), "--", ...args];
+  await using program = startDeno(command, { cwd });
   await program.status;
   return program.stdout + program.stderr;
 }

@@ -8,6 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { connectClient } from "../shared/client.ts";
 import {
   output,
+  type Program,
   spawn,
   startDevServer,
   startWorker,
@@ -23,7 +24,16 @@ const { connection, workflow, workflowService } = await connectClient(
   server.address,
 );
 
+let worker: Promise<Program> | undefined;
+
+/** Starts the Worker of the tests that need one, once. */
+async function useWorker() {
+  worker ??= startWorker([], { env });
+  await worker;
+}
+
 Deno.test.afterAll(async () => {
+  await (await worker)?.[Symbol.asyncDispose]();
   await connection.close();
   await server[Symbol.asyncDispose]();
 });
@@ -33,7 +43,7 @@ Deno.test("start waits for a Worker, and says how to start one", async () => {
   await client.prints(
     `No Worker polls "${taskQueue}": start one with "deno task worker`,
   );
-  await using _worker = await startWorker([], { env });
+  await useWorker();
   assertEquals((await client.status).code, 0);
   assertEquals(client.stdout, "Result: Hello, Temporal!\n");
 });
@@ -51,7 +61,7 @@ Deno.test("a NativeConnection outlives the connections that the server closes", 
 });
 
 Deno.test("start prints the Web UI's page of the Workflow Execution", async () => {
-  await using _worker = await startWorker([], { env });
+  await useWorker();
   const { code, stdout, stderr } = await output("start", [], { env });
   assertEquals([code, stdout], [0, "Result: Hello, Temporal!\n"]);
   const { runId } = await workflow.getHandle(workflowId).describe();
@@ -84,7 +94,7 @@ Deno.test("start accepts any name and Workflow Id", async () => {
 });
 
 Deno.test("runWorkflow() greets a name of 1 MB, and rejects one of 3 MB", async () => {
-  await using _worker = await startWorker([], { env });
+  await useWorker();
   // Not loaded: this process has the settings of the person who runs the tests.
   const settings = {
     connectionOptions: { address: server.address, connectTimeout: 5_000 },
@@ -99,21 +109,21 @@ Deno.test("runWorkflow() greets a name of 1 MB, and rejects one of 3 MB", async 
 });
 
 Deno.test("start attaches to a Workflow Execution that is running", async () => {
-  const options = ["--workflow-id", "shared"];
+  const options = ["--workflow-id", "shared", "--task-queue", "later"];
   await using first = spawn("start", ["First", ...options], { env });
   await first.prints('Started Workflow "shared"');
   await using second = spawn("start", ["Second", ...options], { env });
   await second.prints(
     'Attached to Workflow "shared", which is already running, so your argument is not used',
   );
-  await using _worker = await startWorker([], { env });
+  await using _worker = await startWorker(["--task-queue", "later"], { env });
   assertEquals((await first.status).code, 0);
   assertEquals((await second.status).code, 0);
   assertEquals(second.stdout, "Result: Hello, First!\n");
 });
 
 Deno.test("start leaves the Workflow running on Ctrl-C, and waits for it again", async () => {
-  const args = ["Again", "--workflow-id", "again"];
+  const args = ["Again", "--workflow-id", "again", "--task-queue", "last"];
   await using client = spawn("start", args, { env });
   await client.prints('Started Workflow "again"');
   client.kill("SIGINT");
@@ -122,13 +132,15 @@ Deno.test("start leaves the Workflow running on Ctrl-C, and waits for it again",
     client.stderr,
     'Workflow "again" is still running; run the same command to wait for it again\n',
   );
-  await using _worker = await startWorker([], { env });
+  await using _worker = await startWorker(["--task-queue", "last"], { env });
   const { code, stdout } = await output("start", args, { env });
   assertEquals([code, stdout], [0, "Result: Hello, Again!\n"]);
 });
 
 Deno.test("start reports a terminated Workflow in one line, with controls escaped", async () => {
-  await using client = spawn("start", ["--workflow-id", "ended"], { env });
+  const queue = ["--task-queue", "none"];
+  const args = ["--workflow-id", "ended", ...queue];
+  await using client = spawn("start", args, { env });
   await client.prints('Started Workflow "ended"');
   await workflow.getHandle("ended").terminate("not \x1b[31mneeded");
   assertEquals((await client.status).code, 1);

@@ -8,36 +8,23 @@ import { locateServer } from "../../packages/cli/servers/locate.ts";
 import { emptyCache, startRegistry } from "../shared/registry.ts";
 import {
   cleanEnv,
-  Program,
-  type Program as RunningProgram,
+  deno,
   root,
+  startDeno,
   taskQueue,
   temporaryFolder,
   workflowId,
   workflowType,
 } from "./_programs.ts";
 
-/** Runs `deno` to its end; returns what it printed, or throws that. */
-async function deno(
-  args: string[],
-  options: { cwd: string; env: Record<string, string> },
-): Promise<{ stdout: string; stderr: string }> {
-  await using program = start(args, options);
-  const { code } = await program.status;
-  const { stdout, stderr } = program;
-  if (code !== 0) throw new Error(`deno ${args}\n${stdout}${stderr}`);
-  return { stdout, stderr };
-}
+// Both projects have this one, so that Deno compiles the SDK only once.
+const cache = await emptyCache(cleanEnv.DENO_DIR);
+const baseEnv = {
+  DENO_DIR: cache.path,
+  TEMPORAL_TEST_SERVER: await locateServer("test-server"),
+};
 
-function start(
-  args: string[],
-  options: { cwd: string; env: Record<string, string> },
-): RunningProgram {
-  return new Program([Deno.execPath(), ...args], {
-    ...options,
-    clearEnv: true,
-  });
-}
+Deno.test.afterAll(async () => await cache[Symbol.asyncDispose]());
 
 /** What `deno task demo` prints in this project, and in a new one. */
 function demoOutput(port: number): string {
@@ -98,19 +85,11 @@ Deno.serve({
 });
 `;
 
-const testServer = await locateServer("test-server");
-
 Deno.test("a project created from a checkout runs and passes its checks", async () => {
   await using folder = await temporaryFolder();
-  await using cache = await emptyCache(cleanEnv.DENO_DIR);
   await using registry = await startRegistry();
-  const env = {
-    ...cleanEnv,
-    DENO_DIR: cache.path,
-    // Nobody asks it.
-    JSR_URL: registry.url,
-    TEMPORAL_TEST_SERVER: testServer,
-  };
+  // Nobody asks it.
+  const env = { ...baseEnv, JSR_URL: registry.url };
   const cwd = join(folder.path, "my app");
   const { stdout } = await deno(["task", "-q", "create", cwd], {
     cwd: root,
@@ -131,14 +110,8 @@ Next:
 
 Deno.test("a project created from a registry runs and passes its checks", async () => {
   await using folder = await temporaryFolder();
-  await using cache = await emptyCache(cleanEnv.DENO_DIR);
   const registry = await startRegistry();
-  const env = {
-    ...cleanEnv,
-    DENO_DIR: cache.path,
-    JSR_URL: registry.url,
-    TEMPORAL_TEST_SERVER: testServer,
-  };
+  const env = { ...baseEnv, JSR_URL: registry.url };
   const name = "jsr:@temporal-on-deno/create";
   const options = { cwd: folder.path, env };
   const flags = ["--no-prompt", "-R=other", "-W=other"];
@@ -162,14 +135,14 @@ Deno.test("a project created from a registry runs and passes its checks", async 
   const port = findPort(hasFreePorts);
   const address = `localhost:${port}`;
   const project = { cwd, env: { ...env, TEMPORAL_ADDRESS: address } };
-  await using server = start(
+  await using server = startDeno(
     ["task", "-q", "server", "--port", `${port}`],
     project,
   );
   await server.prints(`Web UI at http://localhost:${port + 1000}`);
   const bundled = await deno(["task", "-q", "bundle"], project);
   assertEquals(bundled.stdout, 'Bundled Workflow code of "workflows.ts"\n');
-  await using dev = start(["task", "-q", "dev"], project);
+  await using dev = startDeno(["task", "-q", "dev"], project);
   await dev.prints("Worker is polling");
   const greeting = await deno(["task", "-q", "start", "Ada"], project);
   assertEquals(greeting.stdout, "Result: Hello, Ada!\n");
@@ -179,7 +152,7 @@ Deno.test("a project created from a registry runs and passes its checks", async 
   await dev.prints('Worker restarts: "activities.ts" has changed');
   dev.kill("SIGINT");
   assertEquals((await dev.status).code, 0);
-  await using worker = start(["task", "-q", "worker"], project);
+  await using worker = startDeno(["task", "-q", "worker"], project);
   await worker.prints("Worker is polling");
   const changed = await deno(["task", "-q", "start"], project);
   assertEquals(changed.stdout, "Result: Good day, Temporal!\n");
@@ -187,7 +160,7 @@ Deno.test("a project created from a registry runs and passes its checks", async 
   // The permission set "web"
   await Deno.writeTextFile(join(cwd, "serve.ts"), serveSource);
   const permitted = ["--no-prompt", "--cached-only", "-P=web"];
-  await using web = start(["run", "-q", ...permitted, "serve.ts"], project);
+  await using web = startDeno(["run", "-q", ...permitted, "serve.ts"], project);
   await web.prints("Serving at ");
   const [, url] = web.stdout.match(/Serving at (\S+)/)!;
   const response = await fetch(`${url}?name=Ada`);

@@ -7,12 +7,12 @@ import { hasFreePorts } from "../../packages/cli/servers/dev_server.ts";
 import {
   activityType,
   changedProject,
-  cleanEnv,
   output,
-  Program,
+  type Program,
   readProjectFile,
   root,
   spawn,
+  startDeno,
   startDevServer,
 } from "./_programs.ts";
 
@@ -37,13 +37,33 @@ const project = await changedProject({
   ),
 });
 
+/** The program of all tests but one: to start it takes longer than a restart. */
+let dev: Program;
+
+Deno.test.beforeAll(async () => {
+  dev = spawn("dev", [], { env, cwd: project.path });
+  await isPolling();
+});
+
 Deno.test.afterAll(async () => {
+  await dev[Symbol.asyncDispose]();
   await server[Symbol.asyncDispose]();
   await project[Symbol.asyncDispose]();
 });
 
-function write(file: string, text: string, folder = project.path) {
-  return Deno.writeTextFile(join(folder, file), text);
+/** Waits until the next Worker polls, and forgets what was printed before. */
+async function isPolling() {
+  await dev.prints("Worker is polling");
+  dev.stdout = dev.stderr = "";
+}
+
+/** Returns how often the Worker was restarted since the last one polled. */
+function countRestarts(): number | undefined {
+  return dev.stdout.match(/Worker restarts: /g)?.length;
+}
+
+function write(file: string, text: string) {
+  return Deno.writeTextFile(join(project.path, file), text);
 }
 
 async function greet(name: string): Promise<string> {
@@ -54,8 +74,6 @@ async function greet(name: string): Promise<string> {
 }
 
 Deno.test("dev restarts the Worker after a change, when its Activities have finished", async () => {
-  await using dev = spawn("dev", [], { env, cwd: project.path });
-  await dev.prints("Worker is polling");
   const slow = greet("slow");
   await dev.prints("Activity runs");
   await write("activities.ts", activities("Goodbye"));
@@ -65,45 +83,75 @@ Deno.test("dev restarts the Worker after a change, when its Activities have fini
   );
   assertEquals(await slow, "Result: Hello, slow\n");
   assertEquals(await greet("Ada"), "Result: Goodbye, Ada\n");
+  await isPolling();
 
   await write("run_worker.ts", "an error");
+  await dev.prints("Worker is shutting down\n");
   await dev.prints("Worker ended with code 1; waiting for a change");
   const worker = await readProjectFile("run_worker.ts");
   await write("run_worker.ts", worker);
-  assertEquals(await greet("Grace"), "Result: Goodbye, Grace\n");
-
-  dev.kill("SIGINT");
-  assertEquals((await dev.status).code, 0);
-  assertStringIncludes(dev.stdout, "Worker is shutting down\n");
+  await isPolling();
 });
 
 Deno.test("dev does not restart the Worker after a change of a test", async () => {
-  await using dev = spawn("dev", [], { env, cwd: project.path });
-  await dev.prints("Worker is polling");
   await write("tests/new_test.ts", "");
   await write("packages/plugin/new_test.ts", "");
   await write("packages/plugin/new.ts", "");
   await dev.prints("Worker restarts: ");
-  assertStringIncludes(
-    dev.stdout,
-    `"${join("packages", "plugin", "new.ts")}" has changed`,
-  );
+  const file = join("packages", "plugin", "new.ts");
+  await dev.prints(`"${file}" has changed`);
+  await isPolling();
 });
 
 Deno.test("dev restarts the Worker after a change in a new folder", async () => {
-  await using dev = spawn("dev", [], { env, cwd: project.path });
-  await dev.prints("Worker is polling");
   await Deno.mkdir(join(project.path, "later"));
   await dev.prints('Worker restarts: "later" has changed');
-  await dev.prints("Worker is shutting down");
-  await greet("later"); // by the next Worker
+  await isPolling();
   await write("later/new.ts", "");
   await dev.prints(`"${join("later", "new.ts")}" has changed`);
+  await isPolling();
+});
+
+Deno.test("dev restarts the Worker once for a new package, when it is installed", async () => {
+  const config = JSON.parse(await readProjectFile("deno.json"));
+  config.lock.frozen = false;
+  await write("deno.json", JSON.stringify(config));
+  // A package that is installed already, so that no registry is needed.
+  const [name] = Array.from(
+    Deno.readDirSync(join(root, "node_modules/.deno")),
+    ({ name }) => name,
+  ).filter((name) => name.startsWith("nexus-rpc@"));
+  // As "deno add" does it: first this file, then packages, then deno.lock
+  const cwd = project.path;
+  await using adding = startDeno(["add", `npm:${name}`], { cwd });
+  await dev.prints("Worker restarts: ");
+  await Deno.stat(join(cwd, "node_modules", "nexus-rpc"));
+  assertStringIncludes(
+    await Deno.readTextFile(join(cwd, "deno.lock")),
+    `"npm:${name}"`,
+  );
+  assertEquals((await adding.status).code, 0, adding.stderr);
+  await isPolling();
+  await write("later.ts", "");
+  await dev.prints('Worker restarts: "later.ts" has changed');
+  assertEquals(countRestarts(), 1, dev.stdout);
+  await isPolling();
+});
+
+Deno.test("dev keeps the Worker if packages cannot be installed", async () => {
+  const before = await Deno.readTextFile(join(project.path, "deno.json"));
+  const config = JSON.parse(before);
+  config.imports["nexus-rpc"] = "npm:nexus-rpc@0.0.1";
+  await write("deno.json", JSON.stringify(config));
+  await dev.prints("Cannot install packages: ");
+  await write("deno.json", before);
+  await write("even_later.ts", "");
+  await dev.prints('Worker restarts: "even_later.ts" has changed');
+  assertEquals(countRestarts(), 1, dev.stdout);
+  await isPolling();
 });
 
 Deno.test("dev lets a running Activity finish on Ctrl-C", async () => {
-  await using dev = spawn("dev", [], { env, cwd: project.path });
-  await dev.prints("Worker is polling");
   const args = ["slow", "--workflow-id", "last"];
   const client = output("start", args, { env });
   await dev.prints("Activity runs");
@@ -125,51 +173,4 @@ Deno.test("dev starts the Worker again when a server comes up", async () => {
   await using _server = await startDevServer({ port });
   await dev.prints(`Worker restarts: a server answers at ${address}\n`);
   await dev.prints("Worker is polling");
-});
-
-Deno.test("dev restarts the Worker once for a new package, when it is installed", async () => {
-  await using project = await changedProject({});
-  const config = JSON.parse(await readProjectFile("deno.json"));
-  const path = join(project.path, "deno.json");
-  const save = async () =>
-    await Deno.writeTextFile(path, JSON.stringify(config));
-  config.lock.frozen = false;
-  await save();
-  // A package that is installed already, so that no registry is needed.
-  const [name] = Array.from(
-    Deno.readDirSync(join(root, "node_modules/.deno")),
-    ({ name }) => name,
-  ).filter((name) => name.startsWith("nexus-rpc@"));
-  await using dev = spawn("dev", [], { env, cwd: project.path });
-  await dev.prints("Worker is polling");
-  // As "deno add" does it: first this file, then packages, then deno.lock
-  await using adding = new Program([Deno.execPath(), "add", `npm:${name}`], {
-    cwd: project.path,
-    env: cleanEnv,
-    clearEnv: true,
-  });
-  await dev.prints("Worker restarts: ");
-  await Deno.stat(join(project.path, "node_modules", "nexus-rpc"));
-  assertStringIncludes(
-    await Deno.readTextFile(join(project.path, "deno.lock")),
-    `"npm:${name}"`,
-  );
-  assertEquals((await adding.status).code, 0, adding.stderr);
-  await greet("added"); // by the next Worker
-  await write("later.ts", "", project.path);
-  await dev.prints('Worker restarts: "later.ts" has changed');
-  assertEquals(dev.stdout.match(/Worker restarts: /g)?.length, 2, dev.stdout);
-});
-
-Deno.test("dev keeps the Worker if packages cannot be installed", async () => {
-  await using project = await changedProject({});
-  await using dev = spawn("dev", [], { env, cwd: project.path });
-  await dev.prints("Worker is polling");
-  const config = JSON.parse(await readProjectFile("deno.json"));
-  config.imports["nexus-rpc"] = "npm:nexus-rpc@0.0.1";
-  await write("deno.json", JSON.stringify(config), project.path);
-  await dev.prints("Cannot install packages: ");
-  await write("later.ts", "", project.path);
-  await dev.prints('Worker restarts: "later.ts" has changed');
-  assertEquals(dev.stdout.match(/Worker restarts: /g)?.length, 1, dev.stdout);
 });

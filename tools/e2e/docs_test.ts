@@ -19,6 +19,7 @@ import { findPort, isFree } from "../../packages/cli/ports.ts";
 import { locateServer } from "../../packages/cli/servers/locate.ts";
 import {
   cleanEnv,
+  deno,
   Program,
   readProjectFile,
   root,
@@ -128,12 +129,7 @@ for (const { name } of Deno.readDirSync(join(root, "docs"))) {
     };
     const start = (command: string) =>
       new Program(["sh", "-c", command], { cwd, env, clearEnv: true });
-    const run = async (command: string) => {
-      await using program = start(command);
-      const { code } = await program.status;
-      assert(code === 0, `${command}\n${program.stdout}${program.stderr}`);
-    };
-    await run("deno install");
+    await deno(["install"], { cwd, env });
     let worker: Program | undefined;
     for (const { file, line, code, commands, transcript } of steps) {
       if (file) {
@@ -141,7 +137,8 @@ for (const { name } of Deno.readDirSync(join(root, "docs"))) {
         continue;
       }
       if (!transcript) {
-        if (commands.startsWith("deno add")) await run(commands);
+        const [, ...args] = commands.trim().split(/[\s\\]+/);
+        if (args[0] === "add") await deno(args, { cwd, env });
         continue;
       }
       if (commands.startsWith("deno task worker")) {
@@ -157,6 +154,8 @@ for (const { name } of Deno.readDirSync(join(root, "docs"))) {
     }
     const files = new Set(steps.flatMap(({ file }) => file ?? []));
     const tests = [...files].filter((file) => file.endsWith("_test.ts"));
-    await run(`deno check && deno test --no-prompt -P ${tests.join(" ")}`);
+    await deno(["check"], { cwd, env });
+    const flags = ["--no-check", "--no-prompt", "-P"];
+    await deno(["test", ...flags, ...tests], { cwd, env });
   });
 }

@@ -9,13 +9,12 @@ import config from "../../deno.json" with { type: "json" };
 import { sdkVersion } from "../../packages/cli/servers/locate.ts";
 import {
   changedProject,
-  cleanEnv,
   output,
-  Program,
   readProjectFile,
   root,
   runTest,
   spawn,
+  startDeno,
   startDevServer,
   startWorker,
 } from "./_programs.ts";
@@ -85,26 +84,58 @@ Deno.test("the README shows parts of the Client and the tests as they are", asyn
   assertEquals(blocks.map(({ file }) => file), ["run_workflow.ts", test, test]);
 });
 
-Deno.test("the README's first Worker is one", async () => {
-  const [, code] = readme.text.match(/^```ts\n([^]*?)```/m)!;
-  const imports =
-    `import { NativeConnection, Worker } from "@temporalio/worker";
+/** The README's first Worker, as a program. */
+const [, firstWorker] = readme.text.match(/^```ts\n([^]*?)```/m)!;
+const project = await changedProject({
+  "worker.ts": `import { NativeConnection, Worker } from "@temporalio/worker";
     import { DenoPlugin } from "@temporal-on-deno/plugin";
     const connection = await NativeConnection.connect({ address: Deno.args[0] });
-    ${code.replace("{", "{ connection,")}`;
-  await using project = await changedProject({ "worker.ts": imports });
-  await using server = await startDevServer();
-  await using _worker = new Program(
-    [Deno.execPath(), "run", "--check", "-A", "worker.ts", server.address],
-    { cwd: project.path, env: cleanEnv, clearEnv: true },
-  );
-  const env = { TEMPORAL_ADDRESS: server.address };
+    ${firstWorker.replace("{", "{ connection,")}`,
+});
+const cwd = project.path;
+const server = await startDevServer();
+const env = { TEMPORAL_ADDRESS: server.address };
+
+Deno.test.afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+  await project[Symbol.asyncDispose]();
+});
+
+Deno.test("the README's first Worker is one", async () => {
+  const command = ["run", "--no-check", "-A", "worker.ts", server.address];
+  await using _worker = startDeno(command, { cwd });
   const { stdout, stderr } = await output("start", [], { env });
   assertEquals(stdout, "Result: Hello, Temporal!\n", stderr);
 });
 
+Deno.test('the part "Break it" prints what it says', async () => {
+  const part = readme.text.match(/^## Break it\n[^]*?(?=^## )/m)![0];
+  const [noWorker, failing] = Array.from(
+    part.matchAll(/```text\n\s*(.+)\n/g),
+    ([, line]) => line,
+  );
+  const [, change] = part.match(/`(throw .+)`/)!;
+  const file = join(cwd, "activities.ts");
+  const activities = await Deno.readTextFile(file);
+  await using client = spawn("start", [], { env });
+  await client.prints(noWorker);
+  await using second = spawn("start", [], { env });
+  await Deno.writeTextFile(file, activities.replace(/return .*/, change));
+  {
+    await using _worker = await startWorker([], { env, cwd });
+    await client.prints(failing);
+  }
+  await Deno.writeTextFile(file, activities);
+  await using _worker = await startWorker([], { env, cwd });
+  for (const { status } of [client, second]) {
+    assertEquals((await status).code, 0);
+  }
+  assertEquals(client.stdout, "Result: Hello, Temporal!\n");
+  assertEquals(second.stdout, client.stdout);
+});
+
 /** Makes the README's changes of a part in a copy of the project. */
-async function followPart(heading: string, cwd: string) {
+async function followPart(heading: string) {
   const part = readme.text.split(/^### /m)
     .find((part) => part.startsWith(heading))!;
   const blocks = part.matchAll(
@@ -120,16 +151,14 @@ async function followPart(heading: string, cwd: string) {
 }
 
 Deno.test('the part "Make it yours" works, change by change', async () => {
-  await using project = await changedProject({});
-  const cwd = project.path;
   const test = "tests/run_workflow_test.ts";
 
-  await followPart("Rename the Workflow", cwd);
-  await using check = new Program(
-    [Deno.execPath(), "check", "run_workflow.ts", test],
-    { cwd, env: cleanEnv, clearEnv: true },
-  );
+  await followPart("Rename the Workflow");
+  const files = ["run_workflow.ts", test, "worker.ts"];
+  await using check = startDeno(["check", ...files], { cwd });
   assertEquals((await check.status).code, 1);
+  // The first Worker names no Workflow.
+  assertEquals(check.stderr.includes("/worker.ts:"), false);
   for (const file of ["run_workflow.ts", test]) {
     assertStringIncludes(check.stderr, file);
     const text = await Deno.readTextFile(join(cwd, file));
@@ -138,14 +167,8 @@ Deno.test('the part "Make it yours" works, change by change', async () => {
       text.replaceAll(/(?<!")\bSayHello\b/g, "Greet"),
     );
   }
-  assertStringIncludes(await runTest(test, cwd), "ok | 2 passed");
 
-  await followPart("Wait for an answer", cwd);
-  const passed = await runTest("tests/invite_test.ts", cwd);
-  assertStringIncludes(passed, "ok | 2 passed");
-
-  await using server = await startDevServer();
-  const env = { TEMPORAL_ADDRESS: server.address };
+  await followPart("Wait for an answer");
   {
     await using _worker = await startWorker([], { env, cwd });
     const commands = Array.from(
@@ -165,7 +188,7 @@ Deno.test('the part "Make it yours" works, change by change', async () => {
   }
 
   const config = await Deno.readTextFile(join(cwd, "deno.json"));
-  await followPart("Give an Activity a permission", cwd);
+  await followPart("Give an Activity a permission");
   const allowed = await Deno.readTextFile(join(cwd, "deno.json"));
   await Deno.writeTextFile(join(cwd, "deno.json"), config);
   await Deno.writeTextFile(join(cwd, "greeting.txt"), "Hello\n");
@@ -180,35 +203,8 @@ Deno.test('the part "Make it yours" works, change by change', async () => {
   await using _worker = await startWorker([], { env, cwd });
   await client.status;
   assertEquals(client.stdout, "Result: Hello, Temporal!\n");
-  assertStringIncludes(await runTest(test, cwd), "ok | 2 passed");
-});
-
-Deno.test('the part "Break it" prints what it says', async () => {
-  const part = readme.text.match(/^## Break it\n[^]*?(?=^## )/m)![0];
-  const [noWorker, failing] = Array.from(
-    part.matchAll(/```text\n\s*(.+)\n/g),
-    ([, line]) => line,
-  );
-  const [, change] = part.match(/`(throw .+)`/)!;
-  const activities = await readProjectFile("activities.ts");
-  await using server = await startDevServer();
-  const env = { TEMPORAL_ADDRESS: server.address };
-  await using client = spawn("start", [], { env });
-  await client.prints(noWorker);
-  await using second = spawn("start", [], { env });
-  await using project = await changedProject({
-    "activities.ts": activities.replace(/return .*/, change),
-  });
-  {
-    await using _worker = await startWorker([], { env, cwd: project.path });
-    await client.prints(failing);
-  }
-  await using _worker = await startWorker([], { env });
-  for (const { status } of [client, second]) {
-    assertEquals((await status).code, 0);
-  }
-  assertEquals(client.stdout, "Result: Hello, Temporal!\n");
-  assertEquals(second.stdout, client.stdout);
+  const passed = await runTest([test, "tests/invite_test.ts"], cwd);
+  assertStringIncludes(passed, "ok | 4 passed");
 });
 
 Deno.test("the README has at most 450 lines, and each page of docs/ at most 150", () => {

@@ -16,9 +16,10 @@ import {
 } from "../shared/registry.ts";
 import {
   cleanEnv,
+  deno,
   output,
-  Program,
   root,
+  startDeno,
   startDevServer,
   temporaryFolder,
 } from "./_programs.ts";
@@ -134,36 +135,43 @@ await connection.close();
 `,
 };
 
-/** An application, with a cache of its own and no registry but those of a test. */
+const server = await startDevServer();
+/** What all applications but those on Node.js have: no registry but a test's own. */
+const cache = await emptyCache(cleanEnv.DENO_DIR);
+const packed = await temporaryFolder();
+const pluginFile = join(packed.path, "plugin.tgz");
+
+Deno.test.beforeAll(async () => await packPlugin(pluginFile));
+
+Deno.test.afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+  await cache[Symbol.asyncDispose]();
+  await packed[Symbol.asyncDispose]();
+});
+
+/** An application in a folder of its own. */
 async function createApplication(
   env: Record<string, string> = {},
   contents: Record<string, string> = files,
 ) {
-  const stack = new AsyncDisposableStack();
-  const cache = stack.use(await emptyCache(cleanEnv.DENO_DIR));
-  const folder = stack.use(await temporaryFolder());
+  const folder = await temporaryFolder();
   await Deno.mkdir(join(folder.path, "src"));
   for (const [name, text] of Object.entries(contents)) {
     await Deno.writeTextFile(join(folder.path, name), text);
   }
   const options = {
     cwd: folder.path,
-    env: { ...cleanEnv, DENO_DIR: cache.path, ...env },
-    clearEnv: true,
+    env: {
+      DENO_DIR: cache.path,
+      TEMPORAL_ADDRESS: server.address,
+      ...env,
+    },
   };
-  const start = (...args: string[]) =>
-    new Program([Deno.execPath(), ...args], options);
   return {
     path: folder.path,
-    start,
+    start: (...args: string[]) => startDeno(args, options),
     /** Runs `deno` to its end, and returns what it printed. */
-    async deno(...args: string[]): Promise<string> {
-      await using program = start(...args);
-      const { code } = await program.status;
-      const { stdout, stderr } = program;
-      assertEquals(code, 0, stdout + stderr);
-      return stdout;
-    },
+    deno: async (...args: string[]) => (await deno(args, options)).stdout,
     /** Changes its `deno.json`. */
     async configure(change: Record<string, unknown>) {
       const path = join(folder.path, "deno.json");
@@ -172,7 +180,7 @@ async function createApplication(
       const text = JSON.stringify({ ...before, ...change, imports });
       await Deno.writeTextFile(path, text);
     },
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };
 }
 
@@ -193,7 +201,6 @@ async function runWorkers(app: Application) {
   const inSandbox = "Hello, Temporal! ffi is prompt\n";
   const inProcess = "Hello, Temporal! ffi is granted\n";
   assertEquals(await greet(app, "worker", "sandbox"), inSandbox);
-  assertEquals(await greet(app, "worker", "plain"), inProcess);
   // It may not run Deno to make a bundle: that in the cache is up to date.
   assertEquals(await greet(app, "restarted", "plain"), inProcess);
   await app.deno("task", "-q", "bundle");
@@ -202,12 +209,8 @@ async function runWorkers(app: Application) {
 }
 
 Deno.test("an application runs with the plugin from JSR", async () => {
-  await using server = await startDevServer();
   const registry = await startRegistry();
-  await using app = await createApplication({
-    JSR_URL: registry.url,
-    TEMPORAL_ADDRESS: server.address,
-  });
+  await using app = await createApplication({ JSR_URL: registry.url });
   await app.deno("add", "jsr:@temporal-on-deno/plugin");
   assertStringIncludes(
     await Deno.readTextFile(join(app.path, "deno.json")),
@@ -220,13 +223,8 @@ Deno.test("an application runs with the plugin from JSR", async () => {
 });
 
 Deno.test("an application runs with the plugin from npm", async () => {
-  await using server = await startDevServer();
-  await using app = await createApplication({
-    TEMPORAL_ADDRESS: server.address,
-  });
-  const file = join(app.path, "plugin.tgz");
-  await packPlugin(file);
-  const registry = await startNpmRegistry(file);
+  await using app = await createApplication();
+  const registry = await startNpmRegistry(pluginFile);
   await Deno.writeTextFile(
     join(app.path, ".npmrc"),
     `@temporal-on-deno:registry=${registry.url}\n`,
@@ -239,12 +237,7 @@ Deno.test("an application runs with the plugin from npm", async () => {
 });
 
 Deno.test("an application runs with the plugin from a file of npm", async () => {
-  await using server = await startDevServer();
-  await using app = await createApplication({
-    TEMPORAL_ADDRESS: server.address,
-  });
-  const file = join(app.path, "plugin.tgz");
-  await packPlugin(file);
+  await using app = await createApplication();
   // It does not have the package.
   await using registry = await startRegistry();
   await Deno.writeTextFile(
@@ -252,7 +245,7 @@ Deno.test("an application runs with the plugin from a file of npm", async () => 
     `@temporal-on-deno:registry=${registry.url}\n`,
   );
   const signal = AbortSignal.timeout(20_000);
-  await run(["tar", "-xzf", file], { cwd: app.path, signal });
+  await run(["tar", "-xzf", pluginFile], { cwd: app.path, signal });
   await app.configure({
     links: ["./package"],
     imports: {
@@ -326,7 +319,6 @@ async function readHelloWorld(): Promise<Record<string, string>> {
 }
 
 Deno.test("an application on Node.js moves to Deno by the task move", async () => {
-  await using server = await startDevServer();
   const moved = Object.entries(await readHelloWorld()).map(([file, text]) => [
     file,
     text.replace("localhost:7233", server.address),
@@ -334,7 +326,6 @@ Deno.test("an application on Node.js moves to Deno by the task move", async () =
   await using app = await createApplication({
     // Deno does not follow the links of an empty cache for this.
     DENO_DIR: cleanEnv.DENO_DIR,
-    TEMPORAL_ADDRESS: server.address,
   }, Object.fromEntries(moved));
   await app.deno("install");
   const { code, stdout, stderr } = await output("move", [app.path]);
@@ -350,11 +341,9 @@ Deno.test("an application on Node.js moves to Deno by the task move", async () =
 });
 
 Deno.test("an application without nodeModulesDir reports that it has to set it", async () => {
-  await using server = await startDevServer();
   await using app = await createApplication({
     // Deno does not follow the links of an empty cache for this.
     DENO_DIR: cleanEnv.DENO_DIR,
-    TEMPORAL_ADDRESS: server.address,
   });
   await app.configure({
     nodeModulesDir: "none",

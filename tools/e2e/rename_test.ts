@@ -10,9 +10,8 @@ import { isLong } from "../shared/random.ts";
 import {
   activityType,
   changedProject,
-  cleanEnv,
+  deno,
   output,
-  Program,
   readProjectFile,
   root,
   startDevServer,
@@ -85,18 +84,7 @@ Deno.test("a project with other names passes its checks and tests, and runs", {
   await using project = await changedProject(changes);
   const { path: cwd } = project;
   const env = { TEMPORAL_TEST_SERVER: await locateServer("test-server") };
-  const deno = async (...args: string[]) => {
-    await using program = new Program([Deno.execPath(), ...args], {
-      cwd,
-      env: { ...cleanEnv, ...env },
-      clearEnv: true,
-    });
-    const { code } = await program.status;
-    const printed = program.stdout + program.stderr;
-    assertEquals(code, 0, printed);
-    return printed;
-  };
-  await deno("check", ".");
+  await deno(["check", "."], { cwd, env });
   const tests = await output("test", [], { cwd, env });
   assertEquals(tests.code, 0, tests.stdout + tests.stderr);
   assertStringIncludes(
@@ -110,8 +98,7 @@ Deno.test("a project with other names passes its checks and tests, and runs", {
   });
   assertStringIncludes(demo.stdout, 'polling Task Queue "accounts"');
   assertStringIncludes(demo.stdout, "Result: Hello, Temporal!\n");
-  await deno(
-    ...["test", "-q", "--no-check", "--no-prompt", "-P=dev"],
-    ...["tools/e2e/memory_test.ts", "tools/e2e/bundle_test.ts"],
-  );
+  const flags = ["-q", "--no-check", "--no-prompt", "-P=dev"];
+  const files = ["tools/e2e/memory_test.ts", "tools/e2e/bundle_test.ts"];
+  await deno(["test", ...flags, ...files], { cwd, env });
 });
