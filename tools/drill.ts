@@ -37,7 +37,8 @@ import { formatTable, median } from "./shared/table.ts";
 
 const options = {
   "--workflows NUMBER": "How many are open at any time (default: 200)",
-  "--minutes NUMBER": "For how long to inject faults (default: 1; 0: each once)",
+  "--minutes NUMBER":
+    "For how long to inject faults (default: 1; 0: each once)",
   "--seed NUMBER": "Repeats the faults of a drill that printed this seed",
 };
 

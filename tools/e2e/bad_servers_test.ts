@@ -106,12 +106,11 @@ for (const program of ["worker", "start"] as const) {
         using other = serve(handle);
         await using running = spawn(program, ["--address", other.address]);
         await other.connected;
-        const begin = Date.now();
         running.kill("SIGTERM");
         const end = await running.status;
-        // It may have failed by itself, just before.
-        assert([1, 143].includes(end.code), `${name}: ${end.code}`);
-        assert(Date.now() - begin < 4_000, name);
+        // It gives up on no answer after seconds; on others perhaps just before.
+        const codes = name.includes("answers nothing") ? [143] : [143, 1];
+        assert(codes.includes(end.code), `${name}: ${end.code}`);
       }
     };
     await Promise.all([check(), check(), check()]);
@@ -134,10 +133,8 @@ Deno.test("worker stops while the server hangs, start reports it", async () => {
       stderr,
       /^Cannot connect to a Temporal Service at .* no response/,
     );
-    const begin = Date.now();
     worker.kill("SIGTERM");
     assertEquals((await worker.status).code, 1);
-    assert(Date.now() - begin < 10_000);
     assertMatch(worker.stderr, /Cannot shut down gracefully: timed out\n$/);
   } finally {
     Deno.kill(server.pid, "SIGCONT");

@@ -8,7 +8,6 @@ import { setTimeout as delay } from "node:timers/promises";
 import { connectClient } from "../shared/client.ts";
 import {
   output,
-  type Program,
   spawn,
   startDevServer,
   startWorker,
@@ -24,28 +23,25 @@ const { connection, workflow, workflowService } = await connectClient(
   server.address,
 );
 
-let worker: Promise<Program> | undefined;
-
-/** Starts the Worker of the tests that need one, once. */
-async function useWorker() {
-  worker ??= startWorker([], { env });
-  await worker;
-}
-
 Deno.test.afterAll(async () => {
-  await (await worker)?.[Symbol.asyncDispose]();
   await connection.close();
   await server[Symbol.asyncDispose]();
 });
 
-Deno.test("start waits for a Worker, and says how to start one", async () => {
+Deno.test("start prints the Web UI's page, waits for a Worker, and says how to start one", async () => {
   await using client = spawn("start", [], { env });
   await client.prints(
     `No Worker polls "${taskQueue}": start one with "deno task worker`,
   );
-  await useWorker();
+  await using _worker = await startWorker([], { env });
   assertEquals((await client.status).code, 0);
   assertEquals(client.stdout, "Result: Hello, Temporal!\n");
+  const { runId } = await workflow.getHandle(workflowId).describe();
+  const page = `/namespaces/default/workflows/${workflowId}/${runId}`;
+  assertEquals(
+    client.stderr.split("\n")[0],
+    `Started Workflow "${workflowId}": ${server.webUi}${page}`,
+  );
 });
 
 Deno.test("a NativeConnection outlives the connections that the server closes", async () => {
@@ -58,18 +54,6 @@ Deno.test("a NativeConnection outlives the connections that the server closes", 
     await delay(50);
   }
   await connection.close();
-});
-
-Deno.test("start prints the Web UI's page of the Workflow Execution", async () => {
-  await useWorker();
-  const { code, stdout, stderr } = await output("start", [], { env });
-  assertEquals([code, stdout], [0, "Result: Hello, Temporal!\n"]);
-  const { runId } = await workflow.getHandle(workflowId).describe();
-  const page = `/namespaces/default/workflows/${workflowId}/${runId}`;
-  assertEquals(
-    stderr,
-    `Started Workflow "${workflowId}": ${server.webUi}${page}\n`,
-  );
 });
 
 Deno.test("start accepts any name and Workflow Id", async () => {
@@ -87,14 +71,15 @@ Deno.test("start accepts any name and Workflow Id", async () => {
     const id = `id of ${name}/?#%`;
     const options = ["--workflow-id", id, "--task-queue", "q u e"];
     const args = [...options, "--", name];
-    const { code, stdout } = await output("start", args, { env });
+    const { code, stdout, stderr } = await output("start", args, { env });
     assertEquals([code, stdout], [0, `Result: Hello, ${name}!\n`]);
+    assertEquals(stderr.split("\n").length, 2, stderr);
     assertEquals((await workflow.getHandle(id).describe()).type, workflowType);
   }));
 });
 
 Deno.test("runWorkflow() greets a name of 1 MB, and rejects one of 3 MB", async () => {
-  await useWorker();
+  await using _worker = await startWorker([], { env });
   // Not loaded: this process has the settings of the person who runs the tests.
   const settings = {
     connectionOptions: { address: server.address, connectTimeout: 5_000 },
@@ -108,39 +93,34 @@ Deno.test("runWorkflow() greets a name of 1 MB, and rejects one of 3 MB", async 
   assertStringIncludes(formatError(error)!, "size exceeds limit");
 });
 
-Deno.test("start attaches to a Workflow Execution that is running", async () => {
-  const options = ["--workflow-id", "shared", "--task-queue", "later"];
+Deno.test("start attaches to a Workflow Execution that is running, and leaves it running on Ctrl-C", async () => {
+  const options = ["--workflow-id", "shared"];
   await using first = spawn("start", ["First", ...options], { env });
   await first.prints('Started Workflow "shared"');
-  await using second = spawn("start", ["Second", ...options], { env });
-  await second.prints(
-    'Attached to Workflow "shared", which is already running, so your argument is not used',
-  );
-  await using _worker = await startWorker(["--task-queue", "later"], { env });
-  assertEquals((await first.status).code, 0);
-  assertEquals((await second.status).code, 0);
-  assertEquals(second.stdout, "Result: Hello, First!\n");
-});
-
-Deno.test("start leaves the Workflow running on Ctrl-C, and waits for it again", async () => {
-  const args = ["Again", "--workflow-id", "again", "--task-queue", "last"];
-  await using client = spawn("start", args, { env });
-  await client.prints('Started Workflow "again"');
-  client.kill("SIGINT");
-  assertEquals((await client.status).code, 130);
+  const attach = async () => {
+    const client = spawn("start", ["Second", ...options], { env });
+    await client.prints(
+      'Attached to Workflow "shared", which is already running, so your argument is not used',
+    );
+    return client;
+  };
+  await using interrupted = await attach();
+  interrupted.kill("SIGINT");
+  assertEquals((await interrupted.status).code, 130);
   assertStringIncludes(
-    client.stderr,
-    'Workflow "again" is still running; run the same command to wait for it again\n',
+    interrupted.stderr,
+    'Workflow "shared" is still running; run the same command to wait for it again\n',
   );
-  await using _worker = await startWorker(["--task-queue", "last"], { env });
-  const { code, stdout } = await output("start", args, { env });
-  assertEquals([code, stdout], [0, "Result: Hello, Again!\n"]);
+  await using second = await attach();
+  await using _worker = await startWorker([], { env });
+  for (const client of [first, second]) {
+    assertEquals((await client.status).code, 0);
+    assertEquals(client.stdout, "Result: Hello, First!\n");
+  }
 });
 
 Deno.test("start reports a terminated Workflow in one line, with controls escaped", async () => {
-  const queue = ["--task-queue", "none"];
-  const args = ["--workflow-id", "ended", ...queue];
-  await using client = spawn("start", args, { env });
+  await using client = spawn("start", ["--workflow-id", "ended"], { env });
   await client.prints('Started Workflow "ended"');
   await workflow.getHandle("ended").terminate("not \x1b[31mneeded");
   assertEquals((await client.status).code, 1);

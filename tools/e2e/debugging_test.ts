@@ -2,6 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { SourceMap } from "node:module";
+import { join } from "node:path";
 import { locateServer } from "../../packages/cli/servers/locate.ts";
 import {
   activityType,
@@ -164,6 +165,20 @@ function launch(name: string, file: string, cwd: string): Program {
 }
 
 const testServer = await locateServer("test-server");
+const server = await startDevServer();
+const project = await changedProject({});
+
+Deno.test.afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+  await project[Symbol.asyncDispose]();
+});
+
+/** Writes files into the copy of the project. */
+async function write(files: Record<string, string>) {
+  for (const [name, text] of Object.entries(files)) {
+    await Deno.writeTextFile(join(project.path, name), text);
+  }
+}
 const hasNode = await new Deno.Command("node", { args: ["--version"] }).output()
   .then(({ success }) => success, () => false);
 
@@ -186,10 +201,9 @@ Deno.test("breakpoints stop in tests and Activities, but not in Workflows on Den
 });
 
 Deno.test("breakpoints stop in the Activity sandbox", async () => {
-  await using server = await startDevServer();
   const env = { TEMPORAL_ADDRESS: server.address };
   const text = await readProjectFile("run_worker.ts");
-  await using project = await changedProject({
+  await write({
     "run_worker.ts": text.replace("new DenoPlugin({", "$&inspect: true,"),
   });
   await using worker = await startWorker([], { env, cwd: project.path });
@@ -206,10 +220,7 @@ Deno.test({
     const history = await readProjectFile(
       "tests/histories/hello-workflow.json",
     );
-    await using project = await changedProject({
-      "replay.mjs": replay,
-      "history.json": history,
-    });
+    await write({ "replay.mjs": replay, "history.json": history });
     await using program = launch("Replay", "", project.path);
     const address = await addressOf(program);
     await using session = new Debugger(address, [inWorkflow], true);
@@ -219,11 +230,10 @@ Deno.test({
 });
 
 Deno.test("what a Workflow logs appears once, not on replay", async () => {
-  await using server = await startDevServer();
   const env = { TEMPORAL_ADDRESS: server.address };
   const workflows = await readProjectFile("workflows.ts");
   const run = await readProjectFile("run_worker.ts");
-  await using project = await changedProject({
+  await write({
     "workflows.ts": workflows
       .replace("import { ", "import { log, ")
       .replace(
@@ -238,6 +248,9 @@ Deno.test("what a Workflow logs appears once, not on replay", async () => {
   });
   await using worker = await startWorker([], { env, cwd: project.path });
   await output("start", [], { env });
+  await worker.prints("two");
+  worker.kill("SIGTERM");
+  await worker.status;
   const printed = worker.stdout + worker.stderr;
   assertEquals(printed.match(/one|two/g), ["one", "two"]);
 });

@@ -35,6 +35,9 @@ const project = await changedProject({
     '"5 seconds",',
     '"5 seconds", retry: { maximumAttempts: 1 },',
   ),
+  // So that a package can be added.
+  "deno.json": (await readProjectFile("deno.json"))
+    .replace('"frozen": true', '"frozen": false'),
 });
 
 /** The program of all tests but one: to start it takes longer than a restart. */
@@ -67,10 +70,8 @@ function write(file: string, text: string) {
 }
 
 async function greet(name: string): Promise<string> {
-  const { stdout } = await output("start", [name, "--workflow-id", name], {
-    env,
-  });
-  return stdout;
+  const args = [name, "--workflow-id", name];
+  return (await output("start", args, { env })).stdout;
 }
 
 Deno.test("dev restarts the Worker after a change, when its Activities have finished", async () => {
@@ -113,9 +114,6 @@ Deno.test("dev restarts the Worker after a change in a new folder", async () => 
 });
 
 Deno.test("dev restarts the Worker once for a new package, when it is installed", async () => {
-  const config = JSON.parse(await readProjectFile("deno.json"));
-  config.lock.frozen = false;
-  await write("deno.json", JSON.stringify(config));
   // A package that is installed already, so that no registry is needed.
   const [name] = Array.from(
     Deno.readDirSync(join(root, "node_modules/.deno")),
@@ -142,6 +140,8 @@ Deno.test("dev keeps the Worker if packages cannot be installed", async () => {
   const before = await Deno.readTextFile(join(project.path, "deno.json"));
   const config = JSON.parse(before);
   config.imports["nexus-rpc"] = "npm:nexus-rpc@0.0.1";
+  // It is not in the lock file, and no registry is asked.
+  config.lock.frozen = true;
   await write("deno.json", JSON.stringify(config));
   await dev.prints("Cannot install packages: ");
   await write("deno.json", before);
@@ -151,17 +151,7 @@ Deno.test("dev keeps the Worker if packages cannot be installed", async () => {
   await isPolling();
 });
 
-Deno.test("dev lets a running Activity finish on Ctrl-C", async () => {
-  const args = ["slow", "--workflow-id", "last"];
-  const client = output("start", args, { env });
-  await dev.prints("Activity runs");
-  dev.kill("SIGINT");
-  assertEquals((await dev.status).code, 0);
-  await using _worker = spawn("worker", [], { env, cwd: project.path });
-  assertEquals((await client).stdout, "Result: Goodbye, slow\n");
-});
-
-Deno.test("dev starts the Worker again when a server comes up", async () => {
+Deno.test("dev starts the Worker again when a server comes up, and lets an Activity finish on Ctrl-C", async () => {
   const port = findPort(hasFreePorts);
   const address = `localhost:${port}`;
   await using dev = spawn("dev", ["--address", address], {
@@ -173,4 +163,12 @@ Deno.test("dev starts the Worker again when a server comes up", async () => {
   await using _server = await startDevServer({ port });
   await dev.prints(`Worker restarts: a server answers at ${address}\n`);
   await dev.prints("Worker is polling");
+
+  const args = ["slow", "--address", address];
+  const client = output("start", args);
+  await dev.prints("Activity runs");
+  dev.kill("SIGINT");
+  assertEquals((await dev.status).code, 0);
+  await using _worker = spawn("worker", args.slice(1), { cwd: project.path });
+  assertStringIncludes((await client).stdout, ", slow\n");
 });

@@ -4,20 +4,27 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import {
   changedProject,
-  cleanEnv,
   output,
-  Program,
+  readProjectFile,
   spawn,
+  startDeno,
   startDevServer,
   temporaryFolder,
   workflowType,
 } from "./_programs.ts";
 
 const server = await startDevServer();
+const project = await changedProject({});
+const cwd = project.path;
 
 Deno.test.afterAll(async () => {
   await server[Symbol.asyncDispose]();
+  await project[Symbol.asyncDispose]();
 });
+
+async function writeWorkflows(text: string) {
+  await Deno.writeTextFile(join(cwd, "workflows.ts"), text);
+}
 
 for (
   const [program, args, code, message] of [
@@ -99,21 +106,18 @@ Deno.test("worker and start report a Namespace that does not exist in one line",
 });
 
 Deno.test("worker reports code that cannot be bundled, start code that fails", async () => {
-  await using project = await changedProject({
-    "workflows.ts":
-      `export async function ${workflowType}() {\n  return (1;\n}\n`,
-  });
+  await writeWorkflows(
+    `export async function ${workflowType}() {\n  return (1;\n}\n`,
+  );
   const args = ["--address", server.address];
-  const cwd = project.path;
   const { code, stderr } = await output("worker", args, { cwd });
   assertEquals(code, 1);
   assertStringIncludes(stderr, "Cannot bundle");
   assertStringIncludes(stderr, "Expected ',', got ';'");
-  assertStringIncludes(stderr, join(project.path, "workflows.ts:2"));
+  assertStringIncludes(stderr, join(cwd, "workflows.ts:2"));
   assertEquals(stderr.includes("node_modules"), false, stderr);
 
-  await Deno.writeTextFile(
-    join(project.path, "workflows.ts"),
+  await writeWorkflows(
     `export async function ${workflowType}() {\n  return nothing();\n}\n`,
   );
   await using _worker = spawn("worker", args, { cwd });
@@ -127,22 +131,14 @@ Deno.test({
   name: "worker and bundle report in one line a Deno that is missing or broken",
   ignore: Deno.build.os === "windows",
   async fn() {
-    await using project = await changedProject({});
+    // Code for which there is no bundle
+    await writeWorkflows(`${await readProjectFile("workflows.ts")}// New\n`);
     await using path = await temporaryFolder();
+    const env = { PATH: path.path, TEMPORAL_ADDRESS: server.address };
     const run = async (module: string) => {
       const flags = ["-q", "--no-prompt", "--cached-only", "-P=worker"];
-      await using program = new Program(
-        [Deno.execPath(), "run", ...flags, "-R", module],
-        {
-          cwd: project.path,
-          env: {
-            ...cleanEnv,
-            PATH: path.path,
-            TEMPORAL_ADDRESS: server.address,
-          },
-          clearEnv: true,
-        },
-      );
+      const command = ["run", ...flags, "-R", module];
+      await using program = startDeno(command, { cwd, env });
       const { code } = await program.status;
       assertEquals([code, program.stdout], [1, ""]);
       return program.stderr;

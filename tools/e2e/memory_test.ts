@@ -4,6 +4,7 @@
  */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
 import {
   activityType,
   changedProject,
@@ -20,19 +21,25 @@ const workflows = await readProjectFile("workflows.ts");
 const runWorker = await readProjectFile("run_worker.ts");
 const config = await readProjectFile("deno.json");
 
+const server = await startDevServer();
+const args = ["--address", server.address];
+const greedy = await changedProject({
+  "activities.ts": `
+    import { activityInfo } from "@temporalio/activity";
+    export async function ${activityType}(name: string): Promise<string> {
+      if (activityInfo().attempt === 1) ${fill}
+      return \`Hello, \${name}!\`;
+    }`,
+  "run_worker.ts": runWorker
+    .replace("new DenoPlugin({", "$& heapLimitMB: 100,"),
+});
+
+Deno.test.afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+  await greedy[Symbol.asyncDispose]();
+});
+
 Deno.test("an Activity that fills the memory ends its process, and is retried in another", async () => {
-  await using server = await startDevServer();
-  await using greedy = await changedProject({
-    "activities.ts": `
-      import { activityInfo } from "@temporalio/activity";
-      export async function ${activityType}(name: string): Promise<string> {
-        if (activityInfo().attempt === 1) ${fill}
-        return \`Hello, \${name}!\`;
-      }`,
-    "run_worker.ts": runWorker
-      .replace("new DenoPlugin({", "$& heapLimitMB: 100,"),
-  });
-  const args = ["--address", server.address];
   await using worker = await startWorker(args, { cwd: greedy.path });
   await using client = spawn("start", args);
   assertEquals((await client.status).code, 0);
@@ -46,16 +53,17 @@ Deno.test("an Activity that fills the memory ends its process, and is retried in
 });
 
 Deno.test("a Worker whose Workflow code fills the memory ends, and the next one goes on", async () => {
-  await using server = await startDevServer();
-  await using greedy = await changedProject({
-    "workflows.ts": workflows.replace(
+  await Deno.writeTextFile(
+    join(greedy.path, "workflows.ts"),
+    workflows.replace(
       new RegExp(`(function ${workflowType}.*\n)`),
       `$1 ${fill}\n`,
     ),
-    "deno.json": config
-      .replace("--v8-flags=", "$&--max-old-space-size=100,"),
-  });
-  const args = ["--address", server.address];
+  );
+  await Deno.writeTextFile(
+    join(greedy.path, "deno.json"),
+    config.replace("--v8-flags=", "$&--max-old-space-size=100,"),
+  );
   await using worker = await startWorker(args, { cwd: greedy.path });
   await using client = spawn("start", args);
   assertEquals((await worker.status).code, 133); // SIGTRAP

@@ -1,6 +1,7 @@
 /** Tests of the tutorial replay what they have run. */
 
 import { assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
 import {
   activityType,
   changedProject,
@@ -12,8 +13,14 @@ import {
 const workflows = (await readProjectFile("workflows.ts"))
   .replace("import { proxy", "import { workflowInfo, proxy");
 
+const project = await changedProject({});
+
+Deno.test.afterAll(async () => {
+  await project[Symbol.asyncDispose]();
+});
+
 async function testWith(text: string): Promise<string> {
-  await using project = await changedProject({ "workflows.ts": text });
+  await Deno.writeTextFile(join(project.path, "workflows.ts"), text);
   return await runTest("tests/run_workflow_test.ts", project.path);
 }
 

@@ -2,6 +2,7 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
+import { connectClient } from "../shared/client.ts";
 import {
   activityType,
   changedProject,
@@ -28,7 +29,10 @@ const project = await changedProject({
   }`,
 });
 
+const { connection, workflow } = await connectClient(server.address);
+
 Deno.test.afterAll(async () => {
+  await connection.close();
   await server[Symbol.asyncDispose]();
   await project[Symbol.asyncDispose]();
 });
@@ -41,14 +45,13 @@ async function temporal(...args: string[]): Promise<string> {
 
 /** Starts Workflows on Task Queues of their own, and waits for their first Activity. */
 async function startOpen(taskQueue: string, ids: string[]) {
-  for (const id of ids) {
-    await temporal(
-      ...["workflow", "start", "--type", workflowType, "--input", '"nobody"'],
-      ...["--task-queue", taskQueue, "--workflow-id", id],
-    );
+  for (const workflowId of ids) {
+    const args = ["nobody"];
+    const options = { args, taskQueue, workflowId };
+    const handle = await workflow.start(workflowType, options);
     await waitFor("the Activity", async () => {
-      const shown = await temporal("workflow", "show", "--workflow-id", id);
-      return shown.includes("ActivityTaskScheduled");
+      const { events } = await handle.fetchHistory();
+      return events!.some((e) => e.activityTaskScheduledEventAttributes);
     }, { seconds: 60 });
   }
 }
@@ -175,10 +178,9 @@ Deno.test("a Worker says once why a Workflow Task fails, and then how often", as
   const queue = ["--task-queue", "task-test"];
   await using worker = spawn("worker", queue, options);
   await worker.prints("Worker is polling");
-  await temporal(
-    ...["workflow", "start", "--type", workflowType, "--input", '"Ada"'],
-    ...["--task-queue", "task-test", "--workflow-id", "task"],
-  );
+  const [, taskQueue] = queue;
+  const args = ["Ada"];
+  await workflow.start(workflowType, { args, taskQueue, workflowId: "task" });
   await worker.prints('Workflow "task" has failed 2 Workflow Tasks in a row');
   assertStringIncludes(
     worker.stderr,

@@ -2,6 +2,7 @@
 
 import type { WorkflowHandle } from "@temporalio/client";
 import { assertEquals } from "@std/assert";
+import { setTimeout as delay } from "node:timers/promises";
 import { run } from "../../packages/cli/processes.ts";
 import { connectClient } from "../shared/client.ts";
 import {
@@ -47,7 +48,7 @@ async function setCurrentVersion(buildId: string, address: string) {
     // This fails while the Temporal Service does not know the version.
     const options = { env: cleanEnv, clearEnv: true, signal };
     return await run([...cli, ...version], options)
-      .then(() => true, () => false);
+      .then(() => true, () => delay(200, false));
   }, { seconds: 60 });
 }
 

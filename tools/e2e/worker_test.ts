@@ -1,6 +1,6 @@
 /** The task `worker`, and both programs without a server. */
 
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { findPort } from "../../packages/cli/ports.ts";
 import {
   output,
@@ -17,9 +17,12 @@ Deno.test.afterAll(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-Deno.test("worker shares its Task Queue with another one, which can stop", async () => {
+Deno.test("worker shares its Task Queue with another one, which can stop, logs at LOG_LEVEL, and serves metrics at --metrics-address", async () => {
+  const address = `127.0.0.1:${findPort()}`;
+  const args = ["--metrics-address", address];
+  const debug = { ...env, LOG_LEVEL: "debug" };
   await using first = spawn("worker", [], { env });
-  await using second = spawn("worker", [], { env });
+  await using second = spawn("worker", args, { env: debug });
   await first.prints(
     `Worker is polling Task Queue "${taskQueue}" in Namespace "default" at ` +
       `${server.address}; press Ctrl-C to stop it\n`,
@@ -34,25 +37,13 @@ Deno.test("worker shares its Task Queue with another one, which can stop", async
   first.kill("SIGINT");
   assertEquals((await first.status).code, 0);
   await greet("e");
-});
 
-Deno.test("worker logs at LOG_LEVEL", async () => {
-  await using quiet = spawn("worker", [], { env });
-  const debug = { ...env, LOG_LEVEL: "debug" };
-  await using loud = spawn("worker", [], { env: debug });
-  await quiet.prints("Worker is polling");
-  await loud.prints("Worker state changed");
-  assertEquals(quiet.stderr, "");
-  assertMatch(loud.stderr, /DEBUG/);
-});
+  assertEquals(first.stderr, "");
+  await second.prints("Worker state changed");
+  assertMatch(second.stderr, /DEBUG/);
 
-Deno.test("worker serves metrics at --metrics-address", async () => {
-  const address = `127.0.0.1:${findPort()}`;
-  const args = ["--metrics-address", address];
-  await using _worker = await startWorker(args, { env });
-  await output("start", ["--workflow-id", "counted"], { env });
   const metrics = await (await fetch(`http://${address}/metrics`)).text();
-  assertMatch(metrics, /temporal_workflow_completed\{.*\} 1/);
+  assertMatch(metrics, /temporal_workflow_completed\{.*\} [1-5]/);
   // The sign of health that docs/deploy.md names
   assertMatch(metrics, /temporal_num_pollers\{.*\} [1-9]/);
 });
@@ -111,10 +102,9 @@ for (const program of ["worker", "start"] as const) {
     for (let i = 0; i < (program === "start" ? 2 : 1); i++) {
       stack.use(await silent.accept());
     }
-    const begin = Date.now();
     running.kill("SIGINT");
+    // If it went on, it would report that there is no answer, and end with 1.
     assertEquals((await running.status).code, 130);
-    assert(Date.now() - begin < 1_000);
     assertEquals([running.stdout, running.stderr], ["", ""]);
   });
 }

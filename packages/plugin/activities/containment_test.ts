@@ -14,7 +14,8 @@ import { telemetryOptions } from "../testdata/environment.ts";
 import { ActivitySandbox, type ActivitySandboxOptions } from "./sandbox.ts";
 import { attacks, fatal, harmless, named } from "./testdata/attacks.ts";
 
-const module = import.meta.resolve("./testdata/attacks.ts");
+const attacksModule = import.meta.resolve("./testdata/attacks.ts");
+const atLoadModule = import.meta.resolve("./testdata/attacks_at_load.ts");
 const logged: LogEntry[] = [];
 Runtime.install({
   logger: new DefaultLogger("TRACE", (entry) => {
@@ -26,7 +27,7 @@ Runtime.install({
 let sandbox: ActivitySandbox;
 
 Deno.test.beforeAll(async () => {
-  sandbox = await ActivitySandbox.start(module, {
+  sandbox = await ActivitySandbox.start(attacksModule, {
     heapLimitMB: 50,
     unresponsiveAfterMs: 500,
   });
@@ -55,6 +56,7 @@ async function runIn<T>(
 async function withSandbox(
   options: ActivitySandboxOptions,
   test: (sandbox: ActivitySandbox) => Promise<void>,
+  module = attacksModule,
 ): Promise<void> {
   const sandbox = await ActivitySandbox.start(module, options);
   try {
@@ -65,18 +67,24 @@ async function withSandbox(
 }
 
 Deno.test("attacks are denied, have no effect outside, or are named, at load and at run time", async () => {
-  const atLoad = await run<Record<string, string>>("getAttacksAtLoad");
   const breaches: string[] = [];
-  for (const name of Object.keys({ ...attacks, ...harmless, ...named })) {
-    const expected = name in attacks ? "denied" : "ALLOWED";
-    const outcomes: Record<string, string> = { "": await run("attack", name) };
-    if (!(name in named)) outcomes["at load"] = atLoad[name];
-    for (const [when, outcome] of Object.entries(outcomes)) {
-      if (!`${outcome}`.startsWith(expected)) {
-        breaches.push(`${name} ${when}: ${outcome}`);
+  await withSandbox({}, async (sandbox) => {
+    const run = <T>(name: string, ...args: unknown[]) =>
+      runIn<T>(sandbox, name, ...args);
+    const atLoad = await run<Record<string, string>>("getAttacksAtLoad");
+    for (const name of Object.keys({ ...attacks, ...harmless, ...named })) {
+      const expected = name in attacks ? "denied" : "ALLOWED";
+      const outcomes: Record<string, string> = {
+        "": await run("attack", name),
+      };
+      if (!(name in named)) outcomes["at load"] = atLoad[name];
+      for (const [when, outcome] of Object.entries(outcomes)) {
+        if (!`${outcome}`.startsWith(expected)) {
+          breaches.push(`${name} ${when}: ${outcome}`);
+        }
       }
     }
-  }
+  }, atLoadModule);
   assertEquals(breaches, []);
   const written = Array.from(
     Deno.readDirSync(import.meta.dirname! + "/testdata"),

@@ -1,4 +1,4 @@
-/** What Activity code might try, at load and at run time. */
+/** What Activity code might try. */
 
 // deno-lint-ignore-file no-explicit-any
 
@@ -349,20 +349,6 @@ export async function attack(name: string): Promise<string> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** What each attack came to while this module was loaded. */
-const atLoad: Record<string, string> = {};
-// Not where a test imports this module.
-if (Deno.mainModule.startsWith("data:")) {
-  for (const name of Object.keys({ ...attacks, ...harmless })) {
-    atLoad[name] = await attack(name);
-  }
-}
-
-/** Returns what each attack came to at load. */
-export async function getAttacksAtLoad(): Promise<Record<string, string>> {
-  return atLoad;
 }
 
 /** Its error is uncaught, as a socket's is. */
