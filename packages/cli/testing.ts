@@ -102,15 +102,31 @@ export let environment: TestWorkflowEnvironment;
 /** Creates {@linkcode environment} before the file's tests, and ends it after them. */
 export function useEnvironment(): void {
   Deno.test.beforeAll(async () => {
-    environment = await createOtherEnvironment() ??
-      await TestWorkflowEnvironment.createTimeSkipping({
-        server: timeSkippingServer,
-        plugins,
-      });
+    environment = await createOtherEnvironment() ?? await createTimeSkipping();
   });
   Deno.test.afterAll(async () => {
     await environment?.teardown();
   });
+}
+
+/**
+ * Creates a time-skipping environment. It tries three times: the SDK gives the
+ * server 5 seconds to start, which may be too few on a busy machine.
+ */
+async function createTimeSkipping(
+  attempts = 3,
+): Promise<TestWorkflowEnvironment> {
+  const server = timeSkippingServer;
+  try {
+    return await TestWorkflowEnvironment.createTimeSkipping({
+      server,
+      plugins,
+    });
+  } catch (error) {
+    const isLate = (error as Error).message.includes("did not start within");
+    if (!isLate || attempts === 1) throw error;
+    return await createTimeSkipping(attempts - 1);
+  }
 }
 
 /** The server that `deno task test` located, now or in an earlier run. */

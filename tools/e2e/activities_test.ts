@@ -23,6 +23,9 @@ const activities = await readProjectFile("tools/e2e/_activities.ts");
 const project = await changedProject({
   "activities.ts": activities
     .replace("function activity(", `function ${activityType}(`),
+  // Not so little that an Activity fails on a busy machine.
+  "workflows.ts": (await readProjectFile("workflows.ts"))
+    .replace('"5 seconds"', '"1 minute"'),
 });
 const runWorker = await readProjectFile("run_worker.ts");
 const cwd = project.path;

@@ -8,14 +8,7 @@ import {
   randomOf,
   seed,
 } from "../shared/random.ts";
-import {
-  changedProject,
-  output,
-  readProjectFile,
-  spawn,
-  startDevServer,
-  startWorker,
-} from "./_programs.ts";
+import { output, spawn, startDevServer, startWorker } from "./_programs.ts";
 
 type Handler = (connection: Deno.TcpConn) => Promise<void>;
 
@@ -118,13 +111,9 @@ for (const program of ["worker", "start"] as const) {
 }
 
 Deno.test("worker stops while the server hangs, start reports it", async () => {
-  const runWorker = await readProjectFile("run_worker.ts");
-  await using impatient = await changedProject({
-    "run_worker.ts": runWorker.replace('"20 seconds"', '"3 seconds"'),
-  });
   await using server = await startDevServer();
   const args = ["--address", server.address];
-  await using worker = await startWorker(args, { cwd: impatient.path });
+  await using worker = await startWorker(args);
   Deno.kill(server.pid, "SIGSTOP");
   try {
     const { code, stderr } = await output("start", args);

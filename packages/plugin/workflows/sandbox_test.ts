@@ -63,6 +63,7 @@ Deno.test.beforeAll(async () => {
 });
 
 Deno.test.afterAll(async () => {
+  for (const { stop } of shared.values()) await stop();
   await environment?.teardown();
 });
 
@@ -71,11 +72,8 @@ type Start = (
   ...args: string[]
 ) => Promise<WorkflowHandle>;
 
-/** Runs a test with a Worker whose Workflows run in threads, as by default. */
-async function withWorker(
-  { code = patched, reuseV8Context = true },
-  test: (start: Start) => Promise<void>,
-) {
+/** A Worker whose Workflows run in threads, as by default. */
+async function createWorker({ code = patched, reuseV8Context = true }) {
   const taskQueue = crypto.randomUUID();
   const worker = await Worker.create({
     connection: environment.nativeConnection,
@@ -86,16 +84,46 @@ async function withWorker(
     showStackTraceSources: true,
     plugins: hasSandbox(code) ? [new DenoPlugin()] : [],
   });
-  await worker.runUntil(
-    test(async (workflow, ...args) =>
-      await client.workflow.start(workflow, {
-        args,
-        taskQueue,
-        workflowId: crypto.randomUUID(),
-        workflowExecutionTimeout: "10 seconds",
-      })
-    ),
-  );
+  const start: Start = async (workflow, ...args) =>
+    await client.workflow.start(workflow, {
+      args,
+      taskQueue,
+      workflowId: crypto.randomUUID(),
+      workflowExecutionTimeout: "1 minute",
+    });
+  return { worker, start };
+}
+
+type Options = Parameters<typeof createWorker>[0];
+
+/** Runs a test with a Worker of its own. */
+async function withWorker(
+  options: Options,
+  test: (start: Start) => Promise<void>,
+) {
+  const { worker, start } = await createWorker(options);
+  await worker.runUntil(test(start));
+}
+
+/** Workers that tests share, by their options, and how to stop them. */
+const shared = new Map<string, { start: Start; stop(): Promise<void> }>();
+
+/** Runs a test with a Worker that others have, too. */
+async function withSharedWorker(
+  options: Options,
+  test: (start: Start) => Promise<void>,
+) {
+  const key = JSON.stringify(options);
+  if (!shared.has(key)) {
+    const { worker, start } = await createWorker(options);
+    const run = worker.run();
+    const stop = async () => {
+      worker.shutdown();
+      await run;
+    };
+    shared.set(key, { start, stop });
+  }
+  await test(shared.get(key)!.start);
 }
 
 type History = Awaited<ReturnType<WorkflowHandle["fetchHistory"]>>;
@@ -128,7 +156,7 @@ function inZone<T>(zone: string, test: () => T): T {
 
 /** Waits until a function returns what is expected, or fails. */
 async function waitForEqual<T>(actual: () => Promise<T>, expected: T) {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 60_000;
   while (Date.now() < deadline) {
     if (JSON.stringify(await actual()) === JSON.stringify(expected)) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -195,14 +223,14 @@ for (
   ] as const
 ) {
   Deno.test(`Temporal.Now reads the Workflow's clock in ${where}`, async () => {
-    await withWorker(options, async (start) => {
+    await withSharedWorker(options, async (start) => {
       const handle = await start("clocks");
       assertEquals(await handle.result(), [0, 0, 0, 0, 0]);
     });
   });
 
   Deno.test(`Intl.DateTimeFormat reads the Workflow's clock in ${where}`, async () => {
-    await withWorker(options, async (start) => {
+    await withSharedWorker(options, async (start) => {
       const [now, ...others] = await (await start("formatsNow")).result();
       assertEquals(others, [now, now, now]);
     });
@@ -227,7 +255,7 @@ for (
   });
 
   Deno.test(`a failure names source lines in ${where}`, async () => {
-    await withWorker(options, async (start) => {
+    await withSharedWorker(options, async (start) => {
       for (const how of ["own", "language"] as const) {
         const handle = await start("fails", how);
         const { cause } = await assertRejects(
@@ -243,7 +271,7 @@ for (
   });
 
   Deno.test(`stack trace queries name the lines that wait in ${where}`, async () => {
-    await withWorker(options, async (start) => {
+    await withSharedWorker(options, async (start) => {
       await Promise.all(
         Object.entries(tracesOfWaits).map(async ([kind, expected]) => {
           const handle = await start("waits", kind);
@@ -267,7 +295,7 @@ for (
 }
 
 Deno.test("a completed Workflow has no stack trace", async () => {
-  await withWorker({}, async (start) => {
+  await withSharedWorker({}, async (start) => {
     const handle = await start("waits", "nothing");
     await handle.result();
     assertEquals(await handle.query("__stack_trace"), "");
@@ -275,7 +303,7 @@ Deno.test("a completed Workflow has no stack trace", async () => {
 });
 
 Deno.test("a stack trace has 10 frames, as by default", async () => {
-  await withWorker({}, async (start) => {
+  await withSharedWorker({}, async (start) => {
     for (const [depth, frames] of [["20", 10], ["3", 6]] as const) {
       const handle = await start("failsDeeply", depth);
       const { cause } = await assertRejects(
@@ -300,13 +328,13 @@ Deno.test("the sandbox works without promiseStackStore and without the SDK's pre
 });
 
 Deno.test("promiseStackStore forgets settled promises", async () => {
-  await withWorker({}, async (start) => {
+  await withSharedWorker({}, async (start) => {
     assertEquals(await (await start("settles")).result(), 0);
   });
 });
 
 Deno.test("the sandbox has no unknown global", async () => {
-  await withWorker({}, async (start) => {
+  await withSharedWorker({}, async (start) => {
     assertEquals(await (await start("globals")).result(), globals);
   });
 });
@@ -359,7 +387,7 @@ Deno.test("the unpatched sandbox has the local time zone (part 2)", async () => 
 // The gaps of Deno. If one of these tests fails, delete that part of sandbox.ts.
 
 Deno.test("the unpatched sandbox has the real clock and queueMicrotask (part 1)", async () => {
-  await withWorker({ code: unpatched }, async (start) => {
+  await withSharedWorker({ code: unpatched }, async (start) => {
     const globals: string[] = await (await start("globals")).result();
     assertEquals(globals.includes("queueMicrotask"), true);
     const differences: number[] = await (await start("clocks")).result();
@@ -368,7 +396,7 @@ Deno.test("the unpatched sandbox has the real clock and queueMicrotask (part 1)"
 });
 
 Deno.test("a failure in the unpatched sandbox names the bundle (part 3)", async () => {
-  await withWorker({ code: unpatched }, async (start) => {
+  await withSharedWorker({ code: unpatched }, async (start) => {
     const handle = await start("fails", "own");
     const { cause } = await assertRejects(
       () => handle.result(),
@@ -379,7 +407,7 @@ Deno.test("a failure in the unpatched sandbox names the bundle (part 3)", async 
 });
 
 Deno.test("stack trace queries answer nothing in the unpatched sandbox (part 4)", async () => {
-  await withWorker({ code: unpatched }, async (start) => {
+  await withSharedWorker({ code: unpatched }, async (start) => {
     const handle = await start("waits", "timer");
     await waitForEqual(async () => {
       const { events } = await handle.fetchHistory();
