@@ -23,9 +23,10 @@ import {
   seed,
 } from "../shared/random.ts";
 import {
-  cleanEnv,
-  Program,
+  deno,
+  type Program,
   root,
+  startDeno,
   startDevServer,
   temporaryFolder,
   waitFor,
@@ -50,48 +51,52 @@ async function copyShop() {
     join(relative(folder.path, root), path.replace(/^(\.\.\/)+/, ""))
   );
   await Deno.writeTextFile(file, JSON.stringify(config));
-  await using install = start(folder.path, ["install", "--quiet"]);
-  assertEquals((await install.status).code, 0, install.stderr);
+  await deno(["install", "--quiet"], { cwd: folder.path });
   return folder;
 }
 
-function start(
-  cwd: string,
-  args: string[],
-  env: Record<string, string> = {},
-): Program {
-  return new Program([Deno.execPath(), ...args], {
-    cwd,
-    env: { ...cleanEnv, ...env },
-    clearEnv: true,
-  });
-}
+// One shop after the other runs there.
+const copy = await copyShop();
+const cwd = copy.path;
+const data = join(cwd, "data");
+const server = await startDevServer();
+
+Deno.test.afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+  await copy[Symbol.asyncDispose]();
+});
 
 /** The programs of a shop but the server, each of which can be killed. */
 class Shop implements AsyncDisposable {
   readonly url: string;
   readonly payments: string;
-  readonly #cwd: string;
   readonly #env: Record<string, string>;
   readonly #programs = new Map<string, Program>();
 
-  constructor(cwd: string, env: Record<string, string>) {
+  constructor(env: Record<string, string>) {
     const [port, paymentsPort] = [findPort(), findPort()];
     this.url = `http://127.0.0.1:${port}`;
     this.payments = `http://127.0.0.1:${paymentsPort}`;
-    this.#cwd = cwd;
-    this.#env = { ...env, PORT: `${port}`, PAYMENTS_URL: this.payments };
+    this.#env = {
+      TEMPORAL_ADDRESS: server.address,
+      ...env,
+      PORT: `${port}`,
+      PAYMENTS_URL: this.payments,
+    };
   }
 
   /** Starts a task, and waits until it has printed a text. */
   async start(task: string, text: string, name = task): Promise<Program> {
-    const program = start(this.#cwd, ["task", "--quiet", task], this.#env);
+    const args = ["task", "--quiet", task];
+    const program = startDeno(args, { cwd, env: this.#env });
     this.#programs.set(name, program);
     await program.prints(text);
     return program;
   }
 
+  /** Starts all, without the data of an earlier test. */
   async startAll() {
+    await Deno.remove(data, { recursive: true }).catch(() => {});
     await this.start("payments", "Payment service at");
     await this.start("web", "Shop at");
     return await this.start("worker", "Worker is polling");
@@ -144,30 +149,33 @@ const form = {
   card: "4242424242424242",
 };
 
-Deno.test("a copy of the shop passes its tests and runs in one terminal", async () => {
-  await using copy = await copyShop();
+// The shop's own task "ok" runs all of them, but without PostgreSQL.
+Deno.test("a copy of the shop passes its tests of the stock, also with PostgreSQL", async () => {
   await using postgres = postgresFolder ? await startPostgres() : undefined;
-  await using tests = start(copy.path, ["task", "--quiet", "test"], {
+  const env = {
     TEMPORAL_TEST_SERVER: await locateServer("test-server"),
     ...postgres && { TEST_DATABASE_URL: postgres.url },
-  });
-  await tests.status;
-  const printed = tests.stdout + tests.stderr;
+  };
+  const task = ["task", "--quiet", "test", "tests/stock_test.ts"];
+  const { stdout, stderr } = await deno(task, { cwd, env });
   const ignored = postgres ? "" : " | 5 ignored";
-  assertStringIncludes(printed, `passed | 0 failed${ignored} (`);
+  assertStringIncludes(stdout + stderr, `passed | 0 failed${ignored} (`);
+});
 
+Deno.test("a copy of the shop runs in one terminal", async () => {
   const [port, paymentsPort, serverPort] = [
     findPort(),
     findPort(),
     findPort(hasFreePorts),
   ];
-  await using all = start(copy.path, ["task", "-q", "shop"], {
+  const env = {
     CANCEL_SECONDS: "1",
     PAYMENTS_URL: `http://127.0.0.1:${paymentsPort}`,
     PORT: `${port}`,
     STAGE_MS: "10",
     TEMPORAL_ADDRESS: `localhost:${serverPort}`,
-  });
+  };
+  await using all = startDeno(["task", "-q", "shop"], { cwd, env });
   await all.prints(`Temporal Service at localhost:${serverPort}`);
   await all.prints(`payments | Payment service at `);
   await all.prints(`web      | Shop at http://127.0.0.1:${port}`);
@@ -187,12 +195,7 @@ Deno.test("a copy of the shop passes its tests and runs in one terminal", async 
 });
 
 Deno.test("a parcel goes on at the recorded heartbeat after its Worker was killed", async () => {
-  await using server = await startDevServer();
-  await using copy = await copyShop();
-  await using shop = new Shop(copy.path, {
-    TEMPORAL_ADDRESS: server.address,
-    CANCEL_SECONDS: "1",
-  });
+  await using shop = new Shop({ CANCEL_SECONDS: "1" });
   const worker = await shop.startAll();
   const id = crypto.randomUUID();
   assertEquals((await shop.post(`/orders/${id}`, form)).status, 303);
@@ -210,10 +213,7 @@ Deno.test("the shop answers with 503 while the server is away, and goes on when 
   await using folder = await temporaryFolder();
   const options = { database: join(folder.path, "temporal.db") };
   const port = findPort(hasFreePorts);
-  await using copy = await copyShop();
-  await using shop = new Shop(copy.path, {
-    TEMPORAL_ADDRESS: `localhost:${port}`,
-  });
+  await using shop = new Shop({ TEMPORAL_ADDRESS: `localhost:${port}` });
   await shop.start("web", "Shop at");
   const order = `/orders/${crypto.randomUUID()}`;
   const status = async () => {
@@ -235,8 +235,7 @@ Deno.test("the shop answers with 503 while the server is away, and goes on when 
 });
 
 Deno.test("compose.yaml and the Dockerfile run tasks that exist, on hosts that Activities may reach", async () => {
-  await using copy = await copyShop();
-  const read = (file: string) => Deno.readTextFile(join(copy.path, file));
+  const read = (file: string) => Deno.readTextFile(join(cwd, file));
   const { tasks, permissions } = JSON.parse(await read("deno.json"));
   const compose = await read("compose.yaml");
   const commands = (compose + await read("Dockerfile"))
@@ -253,9 +252,8 @@ Deno.test("compose.yaml and the Dockerfile run tasks that exist, on hosts that A
     assert(permissions.activities.net.includes(host), host);
   }
 
-  await using bundle = start(copy.path, ["task", "--quiet", "bundle"]);
-  await bundle.status;
-  assertEquals(bundle.stdout, 'Bundled Workflow code of "workflows.ts"\n');
+  const { stdout } = await deno(["task", "--quiet", "bundle"], { cwd });
+  assertEquals(stdout, 'Bundled Workflow code of "workflows.ts"\n');
 });
 
 /** Reads the tables of a shop. */
@@ -273,25 +271,22 @@ async function readTables(file: string, postgres?: PostgresServer) {
   return { orders: await rows(orders), stock: await rows(stock) };
 }
 
-/** Opens a shop with a server and a database of its own. */
+/** Opens a shop with a database of its own. */
 async function openShop(name: string, env: Record<string, string>) {
   await using stack = new AsyncDisposableStack();
-  const server = stack.use(await startDevServer());
   const postgres = name === "PostgreSQL"
     ? stack.use(await startPostgres())
     : undefined;
-  const copy = stack.use(await copyShop());
   const shop = stack.use(
-    new Shop(copy.path, {
+    new Shop({
       ...env,
-      TEMPORAL_ADDRESS: server.address,
       ...postgres && { DATABASE_URL: postgres.url },
     }),
   );
   const opened = stack.move();
   return {
     shop,
-    readTables: () => readTables(join(copy.path, "data/shop.db"), postgres),
+    readTables: () => readTables(join(data, "shop.db"), postgres),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }
@@ -345,7 +340,8 @@ for (const name of ["SQLite", "PostgreSQL"]) {
 
   Deno.test(
     `money, stock and orders add up after ${count} orders under SIGKILLs of Worker and web page (${name}, SEED=${seed})`,
-    { ignore },
+    // The other test has this database, too, without kills.
+    { ignore: ignore || name === "PostgreSQL" && !isLong },
     async () => {
       await using opened = await openShop(name, {
         CANCEL_SECONDS: "2",
