@@ -4,6 +4,7 @@
  * @module
  */
 
+import "@temporal-on-deno/plugin/thread";
 import { profileFolder } from "./profile.ts";
 import {
   NativeConnection,

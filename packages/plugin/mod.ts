@@ -31,7 +31,7 @@ import { DenoPluginError } from "./errors.ts";
 import { revokeFfi, revokePermissions } from "./permissions.ts";
 import { requireDeno, requireSameSdk } from "./versions.ts";
 import { bundle, type BundleSource } from "./workflows/bundle.ts";
-import { prepareThread } from "./workflows/thread.ts";
+import { discardThread, prepareThread } from "./workflows/thread.ts";
 import { hasSandbox, patchWebpack } from "./workflows/webpack.ts";
 
 export { DenoPluginError };
@@ -137,9 +137,9 @@ export class DenoPlugin
   async configureWorker(given: WorkerOptions): Promise<WorkerOptions> {
     const { connection, debugMode, plugins = [] } = given;
     requireSameSdk(connection);
-    if (!debugMode && (given.workflowBundle || given.workflowsPath)) {
-      prepareThread();
-    }
+    const hasWorkflows = given.workflowBundle || given.workflowsPath;
+    if (hasWorkflows && !debugMode) prepareThread();
+    else discardThread();
     const options = await this.#useActivitySandbox(usePaths(given));
     takeLastTurn(plugins);
     return options;
