@@ -25,16 +25,21 @@ import type {
   WorkerPlugin,
 } from "@temporalio/worker";
 import { loadDataConverter } from "@temporalio/common/lib/internal-non-workflow/index.js";
+import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { ActivitySandbox } from "./activities/sandbox.ts";
 import { DenoPluginError } from "./errors.ts";
 import { revokeFfi, revokePermissions } from "./permissions.ts";
 import { requireDeno, requireSameSdk } from "./versions.ts";
-import { bundle, type BundleSource } from "./workflows/bundle.ts";
+import { bundle, type BundleSource, sdkModule } from "./workflows/bundle.ts";
 import { discardThread, prepareThread } from "./workflows/thread.ts";
 import { hasSandbox, patchWebpack } from "./workflows/webpack.ts";
 
 export { DenoPluginError };
+
+/** The module that the SDK runs in the thread for Workflows. */
+const threadModule = createRequire(sdkModule)
+  .resolve("./workflow/workflow-worker-thread.js");
 
 /** Options of {@linkcode DenoPlugin}. */
 export interface DenoPluginOptions {
@@ -138,7 +143,7 @@ export class DenoPlugin
     const { connection, debugMode, plugins = [] } = given;
     requireSameSdk(connection);
     const hasWorkflows = given.workflowBundle || given.workflowsPath;
-    if (hasWorkflows && !debugMode) prepareThread();
+    if (hasWorkflows && !debugMode) prepareThread(threadModule);
     else discardThread();
     const options = await this.#useActivitySandbox(usePaths(given));
     takeLastTurn(plugins);

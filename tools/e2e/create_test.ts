@@ -1,7 +1,8 @@
 /** A new project, created from a checkout and from a registry, does what this one does. */
 
-import { assertEquals, assertStringIncludes } from "@std/assert";
-import { join } from "node:path";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { cp } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { hasFreePorts } from "../../packages/cli/servers/dev_server.ts";
 import { findPort } from "../../packages/cli/ports.ts";
 import { locateServer } from "../../packages/cli/servers/locate.ts";
@@ -9,6 +10,7 @@ import { emptyCache, startRegistry } from "../shared/registry.ts";
 import {
   cleanEnv,
   deno,
+  readProjectFile,
   root,
   startDeno,
   taskQueue,
@@ -106,6 +108,34 @@ Next:
   );
   await checkProject(cwd, env);
   assertEquals(registry.requests, []);
+
+  const bundle = async (cwd: string) => {
+    const cached = join(cwd, "node_modules", ".cache");
+    await Deno.remove(cached, { recursive: true }).catch(() => {});
+    const { stdout } = await deno(["task", "-q", "bundle"], { cwd, env });
+    assertEquals(stdout, 'Bundled Workflow code of "workflows.ts"\n');
+  };
+  await bundle(cwd);
+
+  // docs/deploy.md takes the packages along.
+  const deploy = await readProjectFile("docs/deploy.md");
+  const [, lines] = /```json\n("links"[^`]+)```/.exec(deploy)!;
+  const vendor = join(cwd, "vendor");
+  await Deno.mkdir(vendor);
+  for (const name of ["packages/cli", "packages/plugin", "tools/std"]) {
+    const target = join(vendor, basename(name));
+    await cp(join(root, name), target, { recursive: true });
+  }
+  const config = join(cwd, "deno.json");
+  const text = await Deno.readTextFile(config);
+  const changed = text.replace(/ +"links": .*\n/, lines);
+  assert(changed !== text);
+  await Deno.writeTextFile(config, changed);
+  const moved = join(folder.path, "elsewhere");
+  await Deno.rename(cwd, moved);
+  await deno(["install"], { cwd: moved, env });
+  await bundle(moved);
+  await deno(["task", "-q", "ok"], { cwd: moved, env });
 });
 
 Deno.test("a project created from a registry runs and passes its checks", async () => {

@@ -4,11 +4,10 @@
  * @module
  */
 
-import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { configFolder, findConfig } from "../config.ts";
 import { DenoPluginError } from "../errors.ts";
-import { configFolder } from "../workflows/bundle.ts";
+import { packages } from "../workflows/bundle.ts";
 import type { LauncherOptions } from "./launcher.ts";
 
 /** What runs in Activity processes, and what they may do. */
@@ -45,7 +44,7 @@ export function toLauncherOptions(options: ProcessOptions): LauncherOptions {
     "* as activities": new URL(module).href,
   }).map(([names, url]) => `import ${names} from ${JSON.stringify(url)};\n`);
   const source = `${imports.join("")}serve(${names});`;
-  const config = findConfig();
+  const config = findConfig(configFolder(packages));
   const { env } = permissions;
   return {
     args: [
@@ -90,16 +89,4 @@ function toFlags(permissions: Deno.PermissionOptionsObject): string[] {
     );
     return [`--allow-${kind}=${list}`];
   });
-}
-
-/** Finds the configuration that Deno has found for this process. */
-function findConfig(): string | undefined {
-  let folder = configFolder();
-  for (let parent = "";; folder = parent) {
-    for (const name of ["deno.json", "deno.jsonc"]) {
-      if (existsSync(join(folder, name))) return join(folder, name);
-    }
-    parent = dirname(folder);
-    if (parent === folder) return;
-  }
 }

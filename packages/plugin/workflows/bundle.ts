@@ -22,9 +22,10 @@ import {
 } from "@temporalio/worker/lib/workflow/bundler.js";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { dirname, isAbsolute, join, relative } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { DenoPluginError } from "../errors.ts";
+import { configFolder } from "../config.ts";
 import { readCache, writeCache } from "./bundle_cache.ts";
 import type {
   BundleRequest,
@@ -36,7 +37,7 @@ import { disallowed } from "./refusals.ts";
 /** The path of a module of the SDK's Worker. */
 export const [sdkModule]: string[] = defaultWorkflowInterceptorModules;
 /** The folder "node_modules" of the project; undefined if it has none. */
-const packages = findPackages();
+export const packages: string | undefined = findPackages();
 
 // A package of npm has it under another name, which "deno pack" writes to such a line.
 const processUrl = import.meta.resolve("./bundle_process.ts");
@@ -157,7 +158,7 @@ async function runBundler(request: BundleRequest): Promise<BundleResponse> {
       `data:text/javascript,import(${JSON.stringify(processUrl)})`,
       JSON.stringify(setup),
     ],
-    cwd: configFolder(),
+    cwd: configFolder(packages),
     env: { NO_COLOR: "1" },
     stdin: "piped",
     stdout: "piped",
@@ -171,19 +172,6 @@ async function runBundler(request: BundleRequest): Promise<BundleResponse> {
   const text = new TextDecoder().decode(stderr);
   const [reason] = text.match(/(?<=^error: ).*/m) ?? [text.trim()];
   return { errors: [reason], files: [] };
-}
-
-/**
- * The folder from which Deno has looked for the configuration of this process, upward:
- * that of the program, if it is a file, or else the current one. A package's program
- * that runs by its name, such as the task `bundle`, may be a file outside the project.
- */
-export function configFolder(): string {
-  const main = Deno.mainModule;
-  const folder = main.startsWith("file:") && dirname(fileURLToPath(main));
-  if (!folder) return Deno.cwd();
-  const path = packages ? relative(dirname(packages), folder) : "";
-  return isAbsolute(path) || path.startsWith("..") ? Deno.cwd() : folder;
 }
 
 function refusal(reasons: string[]): DenoPluginError {

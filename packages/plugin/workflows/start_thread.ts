@@ -10,6 +10,15 @@
  * @module
  */
 
+import { createRequire } from "node:module";
+import { join } from "node:path";
 import { prepareThread } from "./thread.ts";
 
-prepareThread();
+try {
+  const { resolve } = createRequire(join(Deno.cwd(), "deno.json"));
+  prepareThread(
+    resolve("@temporalio/worker/lib/workflow/workflow-worker-thread.js"),
+  );
+} catch {
+  // The plugin, which knows where the SDK is, starts it later.
+}

@@ -1,7 +1,14 @@
 /**
  * Starts the thread in which the SDK runs Workflows, in place of the SDK:
  *
- * - It loads (`thread_main.ts`) while the Worker starts the processes for Activities.
+ * - It loads while the Worker starts the processes for Activities, or even sooner
+ *   (`start_thread.ts`).
+ * - It runs without the SDK's hook for promises. On Deno, that hook never runs for
+ *   promises of Workflows, only for the thread's own, where it finds nothing (see
+ *   `sandbox.ts`). Remove this once it runs for promises of a `node:vm` context.
+ * - It makes contexts whose global object is an ordinary one. The SDK reads, compares
+ *   and sets all globals whenever another Workflow runs, which takes half the time
+ *   there. Remove this once the SDK does so.
  * - It does not keep the process from ending if the Worker cannot be created: then,
  *   the SDK leaves its thread running.
  *
@@ -12,24 +19,28 @@
 
 import workerThreads, { type Transferable } from "node:worker_threads";
 
-// A package of npm has it under another name, which "deno pack" writes to such a line.
-const mainUrl = import.meta.resolve("./thread_main.ts");
-
-// Never called: what is started by its URL is thereby part of the module graph.
-const _module = () => import("./thread_main.ts");
-
-// Imports of the main module need no permission to read.
-const source = `import ${JSON.stringify(mainUrl)};`;
-const url = new URL(`data:text/javascript,${encodeURIComponent(source)}`);
 const { Worker } = workerThreads;
 let spare: WorkflowThread | undefined;
 
 /** A thread that keeps the process from ending only while it owes an answer. */
 class WorkflowThread extends Worker {
+  /** The SDK's module that it runs. */
+  readonly file: string;
   #unanswered = 0;
 
-  constructor() {
-    super(url);
+  constructor(file: string) {
+    // A module of this package may not be readable.
+    const source = `
+      import { createRequire } from "node:module";
+      import v8 from "node:v8";
+      import vm from "node:vm";
+      v8.promiseHooks.createHook = () => () => {};
+      const { createContext } = vm;
+      vm.createContext = (_, options) =>
+        createContext(vm.constants.DONT_CONTEXTIFY, options);
+      createRequire(${JSON.stringify(file)})(${JSON.stringify(file)});`;
+    super(new URL(`data:text/javascript,${encodeURIComponent(source)}`));
+    this.file = file;
     this.unref();
     this.on("message", (message) => {
       if ("requestId" in message && --this.#unanswered === 0) this.unref();
@@ -50,17 +61,21 @@ class WorkflowThread extends Worker {
 // The SDK takes the class from here when it needs a thread.
 workerThreads.Worker = new Proxy(Worker, {
   construct(target, args, newTarget) {
-    const isForWorkflows = /[\\/]workflow-worker-thread\.js$/.test(args[0]);
+    const [file] = args;
+    const isForWorkflows = /[\\/]workflow-worker-thread\.js$/.test(file);
     if (!isForWorkflows) return Reflect.construct(target, args, newTarget);
-    const thread = spare ?? new WorkflowThread();
+    prepareThread(file);
+    const thread = spare!;
     spare = undefined;
     return thread;
   },
 });
 
-/** Starts the next thread for Workflows, unless one is waiting. */
-export function prepareThread(): void {
-  spare ??= new WorkflowThread();
+/** Starts the next thread for Workflows, unless one with this module is waiting. */
+export function prepareThread(file: string): void {
+  if (spare?.file === file) return;
+  discardThread();
+  spare = new WorkflowThread(file);
 }
 
 /** Ends the thread that is waiting, if there is one. */

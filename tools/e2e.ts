@@ -1,0 +1,40 @@
+/**
+ * Runs the end-to-end tests and those of the packages (the task `e2e`), or the files
+ * that are named.
+ *
+ * @module
+ */
+
+import {
+  abortable,
+  interruption,
+  runProgram,
+} from "../packages/cli/program.ts";
+import { locateServer } from "../packages/cli/servers/locate.ts";
+
+const options = {
+  "FILE": "Test file, or pattern in quotes (default: all)",
+};
+
+/** All tests; those that take longest start first. */
+const all = [
+  ...["shop", "registry", "drill", "create", "dev"]
+    .map((name) => `tools/e2e/${name}_test.ts`),
+  ...["tools/e2e/", "packages/"],
+];
+
+await runProgram("deno task e2e", options, async ({ FILE }) => {
+  const signal = interruption();
+  const flags = ["-q", "--no-check", "--no-prompt", "--parallel", "-P=dev"];
+  const tests = new Deno.Command(Deno.execPath(), {
+    args: ["test", ...flags, ...FILE ? [FILE] : all],
+    env: {
+      DENO_JOBS: "4",
+      TEMPORAL_CLI: await locateServer("dev-server", signal),
+      TEMPORAL_TEST_SERVER: await locateServer("test-server", signal),
+    },
+    signal,
+  }).spawn();
+  const { success, code } = await abortable(tests.status, signal);
+  if (!success) Deno.exit(code);
+});
