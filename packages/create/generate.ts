@@ -49,6 +49,9 @@ export async function generate(): Promise<string> {
     "README.md": await read("packages/create/template/README.md"),
   };
   for (const name of tutorial) files[name] = await read(name);
+  // With the tutorial's workspace, Deno would choose all versions anew.
+  const { workspace: _, ...lock } = JSON.parse(await read("deno.lock"));
+  files["deno.lock"] = `${JSON.stringify(lock, null, 2)}\n`;
   const given = JSON.parse(await read("deno.json"));
   const pick = (object: Record<string, unknown>, names: string[]) =>
     Object.fromEntries(names.map((name) => [name, object[name]]));
