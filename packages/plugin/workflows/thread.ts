@@ -9,6 +9,9 @@
  * - It makes contexts whose global object is an ordinary one. The SDK reads, compares
  *   and sets all globals whenever another Workflow runs, which takes half the time
  *   there. Remove this once the SDK does so.
+ * - Messages go through a port of the web platform. What arrives at one of
+ *   `node:worker_threads`, Deno searches for ports, each byte of a payload, too: that
+ *   takes 100 ms for 1 MB. Remove this once it does not.
  * - It does not keep the process from ending if the Worker cannot be created: then,
  *   the SDK leaves its thread running.
  *
@@ -17,7 +20,10 @@
  * @module
  */
 
-import workerThreads, { type Transferable } from "node:worker_threads";
+import workerThreads, {
+  type MessagePort as NodePort,
+  type Transferable,
+} from "node:worker_threads";
 
 const { Worker } = workerThreads;
 let spare: WorkflowThread | undefined;
@@ -26,6 +32,7 @@ let spare: WorkflowThread | undefined;
 class WorkflowThread extends Worker {
   /** The SDK's module that it runs. */
   readonly file: string;
+  readonly #port: MessagePort;
   #unanswered = 0;
 
   constructor(file: string) {
@@ -34,22 +41,34 @@ class WorkflowThread extends Worker {
       import { createRequire } from "node:module";
       import v8 from "node:v8";
       import vm from "node:vm";
+      import workerThreads from "node:worker_threads";
       v8.promiseHooks.createHook = () => () => {};
       const { createContext } = vm;
       vm.createContext = (_, options) =>
         createContext(vm.constants.DONT_CONTEXTIFY, options);
-      createRequire(${JSON.stringify(file)})(${JSON.stringify(file)});`;
+      workerThreads.parentPort.once("message", ({ port }) => {
+        workerThreads.parentPort = {
+          on: (_, listener) => port.onmessage = ({ data }) => listener(data),
+          postMessage: (message) => port.postMessage(message),
+        };
+        createRequire(${JSON.stringify(file)})(${JSON.stringify(file)});
+      });`;
     super(new URL(`data:text/javascript,${encodeURIComponent(source)}`));
     this.file = file;
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    super.postMessage({ port: port2 }, [port2 as unknown as Transferable]);
+    port1.onmessage = ({ data }) => {
+      if ("requestId" in data && --this.#unanswered === 0) this.unref();
+      this.emit("message", data);
+    };
+    (port1 as unknown as NodePort).unref();
     this.unref();
-    this.on("message", (message) => {
-      if ("requestId" in message && --this.#unanswered === 0) this.unref();
-    });
   }
 
-  override postMessage(message: unknown, transfer?: readonly Transferable[]) {
+  override postMessage(message: unknown) {
     if (this.#unanswered++ === 0) this.ref();
-    super.postMessage(message, transfer);
+    this.#port.postMessage(message);
   }
 
   override terminate(): Promise<number> {
