@@ -4,27 +4,13 @@
  * @module
  */
 
-import {
-  createOtherEnvironment,
-  plugins,
-  timeSkippingServer as server,
-} from "@temporal-on-deno/cli/testing";
-import { TestWorkflowEnvironment } from "@temporalio/testing";
+import { environment, useEnvironment } from "@temporal-on-deno/cli/testing";
 import { Worker } from "@temporalio/worker";
 import { assertEquals } from "@std/assert";
 import * as activities from "../activities.ts";
 import { SayHello } from "../workflows.ts";
 
-let environment: TestWorkflowEnvironment;
-
-Deno.test.beforeAll(async () => {
-  environment = await createOtherEnvironment() ??
-    await TestWorkflowEnvironment.createTimeSkipping({ server, plugins });
-});
-
-Deno.test.afterAll(async () => {
-  await environment?.teardown();
-});
+useEnvironment();
 
 Deno.test("SayHello returns the Activity's greeting", async () => {
   const { client, nativeConnection } = environment;

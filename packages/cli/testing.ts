@@ -9,7 +9,10 @@
  */
 
 import type { ConnectionPlugin } from "@temporalio/client";
-import { TestWorkflowEnvironment } from "@temporalio/testing";
+import {
+  type EphemeralServerExecutable,
+  TestWorkflowEnvironment,
+} from "@temporalio/testing";
 import {
   DefaultLogger,
   type NativeConnectionPlugin,
@@ -27,12 +30,6 @@ Runtime.install({
   logger: new DefaultLogger("ERROR", () => {}),
   telemetryOptions: { logging: { filter: { core: "ERROR", other: "ERROR" } } },
 });
-
-/** The options of a server that is there. */
-export interface Executable {
-  /** Its executable, as the SDK wants it. */
-  executable: { type: "existing-path"; path: string };
-}
 
 /** Runs Workflows in the test's own thread: starting another takes longer. */
 class SameThreadPlugin implements NativeConnectionPlugin, WorkerPlugin {
@@ -62,12 +59,6 @@ export const plugins: (ConnectionPlugin & NativeConnectionPlugin)[] = [
   new DenoPlugin(),
 ];
 
-/** The time-skipping test server; undefined if the SDK is to download it. */
-export const timeSkippingServer: Executable | undefined = findExecutable(
-  "TEMPORAL_TEST_SERVER",
-  ".test-server",
-);
-
 const kind: string = readArguments(
   Deno.args,
   { "--workflow-environment KIND": "time-skipping, local or HOST:PORT" },
@@ -76,11 +67,21 @@ const kind: string = readArguments(
 /** Whether the environment skips time; the others take as long as it takes. */
 export const skipsTime: boolean = kind === "time-skipping";
 
-/** Creates the environment of `--workflow-environment`, if it skips no time. */
-export async function createOtherEnvironment(): Promise<
-  TestWorkflowEnvironment | undefined
-> {
-  if (skipsTime) return;
+/** The environment of a file's tests; {@linkcode useEnvironment} creates it. */
+export let environment: TestWorkflowEnvironment;
+
+/** Creates {@linkcode environment} before the file's tests, and ends it after them. */
+export function useEnvironment(): void {
+  Deno.test.beforeAll(async () => {
+    environment = await createEnvironment();
+  });
+  Deno.test.afterAll(async () => {
+    await environment?.teardown();
+  });
+}
+
+async function createEnvironment(): Promise<TestWorkflowEnvironment> {
+  if (skipsTime) return await createTimeSkipping();
   if (kind === "local") {
     const server = findExecutable("TEMPORAL_CLI", ".dev-server");
     return await TestWorkflowEnvironment.createLocal({ server, plugins });
@@ -96,19 +97,6 @@ export async function createOtherEnvironment(): Promise<
   );
 }
 
-/** The environment of a file's tests; {@linkcode useEnvironment} creates it. */
-export let environment: TestWorkflowEnvironment;
-
-/** Creates {@linkcode environment} before the file's tests, and ends it after them. */
-export function useEnvironment(): void {
-  Deno.test.beforeAll(async () => {
-    environment = await createOtherEnvironment() ?? await createTimeSkipping();
-  });
-  Deno.test.afterAll(async () => {
-    await environment?.teardown();
-  });
-}
-
 /**
  * Creates a time-skipping environment. It tries three times: the SDK gives the
  * server 5 seconds to start, which may be too few on a busy machine.
@@ -116,7 +104,7 @@ export function useEnvironment(): void {
 async function createTimeSkipping(
   attempts = 3,
 ): Promise<TestWorkflowEnvironment> {
-  const server = timeSkippingServer;
+  const server = findExecutable("TEMPORAL_TEST_SERVER", ".test-server");
   try {
     return await TestWorkflowEnvironment.createTimeSkipping({
       server,
@@ -129,11 +117,14 @@ async function createTimeSkipping(
   }
 }
 
-/** The server that `deno task test` located, now or in an earlier run. */
+/**
+ * The server that `deno task test` located, now or in an earlier run; undefined if
+ * the SDK is to download it.
+ */
 function findExecutable(
   variable: string,
   file: string,
-): Executable | undefined {
+): { executable: EphemeralServerExecutable } | undefined {
   const path = Deno.env.get(variable) ?? readOptional(file);
   return path ? { executable: { type: "existing-path", path } } : undefined;
 }
