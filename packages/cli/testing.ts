@@ -37,6 +37,8 @@ export interface Executable {
 /** Runs Workflows in the test's own thread: starting another takes longer. */
 class SameThreadPlugin implements NativeConnectionPlugin, WorkerPlugin {
   readonly name = "SameThreadPlugin";
+  /** The number of Workers that run. */
+  running = 0;
 
   configureWorker(options: WorkerOptions): WorkerOptions {
     return {
@@ -50,14 +52,22 @@ class SameThreadPlugin implements NativeConnectionPlugin, WorkerPlugin {
   /** The SDK has loaded its libraries: a mock has none to load. */
   async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>) {
     Deno.permissions.revokeSync({ name: "ffi" });
-    await next(worker);
+    this.running++;
+    try {
+      await next(worker);
+    } finally {
+      this.running--;
+    }
   }
 }
 
+const sameThread = new SameThreadPlugin();
+const timeLimit = new TimeLimitPlugin();
+
 /** Plugins of a test environment. */
 export const plugins: (ConnectionPlugin & NativeConnectionPlugin)[] = [
-  new SameThreadPlugin(),
-  new TimeLimitPlugin(),
+  sameThread,
+  timeLimit,
   new ReplayPlugin(),
   new DenoPlugin(),
 ];
@@ -99,10 +109,20 @@ export async function createOtherEnvironment(): Promise<
 /** The environment of a file's tests; {@linkcode useEnvironment} creates it. */
 export let environment: TestWorkflowEnvironment;
 
-/** Creates {@linkcode environment} before the file's tests, and ends it after them. */
+/**
+ * Creates {@linkcode environment} before the file's tests, and ends it after them. If
+ * a test has stopped time skipping, the next test gets a new environment.
+ */
 export function useEnvironment(): void {
   Deno.test.beforeAll(async () => {
     environment = await createOtherEnvironment() ?? await createTimeSkipping();
+  });
+  Deno.test.beforeEach(async () => {
+    // A Worker that still runs is for several tests, and needs its environment.
+    if (!skipsTime || sameThread.running > 0) return;
+    if (!await timeLimit.mayHaveStoppedSkipping()) return;
+    await environment.teardown();
+    environment = await createTimeSkipping();
   });
   Deno.test.afterAll(async () => {
     await environment?.teardown();
