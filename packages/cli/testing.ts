@@ -34,6 +34,8 @@ Runtime.install({
 /** Runs Workflows in the test's own thread: starting another takes longer. */
 class SameThreadPlugin implements NativeConnectionPlugin, WorkerPlugin {
   readonly name = "SameThreadPlugin";
+  /** The number of Workers that run. */
+  running = 0;
 
   configureWorker(options: WorkerOptions): WorkerOptions {
     return {
@@ -47,14 +49,22 @@ class SameThreadPlugin implements NativeConnectionPlugin, WorkerPlugin {
   /** The SDK has loaded its libraries: a mock has none to load. */
   async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>) {
     Deno.permissions.revokeSync({ name: "ffi" });
-    await next(worker);
+    this.running++;
+    try {
+      await next(worker);
+    } finally {
+      this.running--;
+    }
   }
 }
 
+const sameThread = new SameThreadPlugin();
+const timeLimit = new TimeLimitPlugin();
+
 /** Plugins of a test environment. */
 export const plugins: (ConnectionPlugin & NativeConnectionPlugin)[] = [
-  new SameThreadPlugin(),
-  new TimeLimitPlugin(),
+  sameThread,
+  timeLimit,
   new ReplayPlugin(),
   new DenoPlugin(),
 ];
@@ -70,9 +80,19 @@ export const skipsTime: boolean = kind === "time-skipping";
 /** The environment of a file's tests; {@linkcode useEnvironment} creates it. */
 export let environment: TestWorkflowEnvironment;
 
-/** Creates {@linkcode environment} before the file's tests, and ends it after them. */
+/**
+ * Creates {@linkcode environment} before the file's tests, and ends it after them. If
+ * a test has stopped time skipping, the next test gets a new environment.
+ */
 export function useEnvironment(): void {
   Deno.test.beforeAll(async () => {
+    environment = await createEnvironment();
+  });
+  Deno.test.beforeEach(async () => {
+    // A Worker that still runs is for several tests, and needs its environment.
+    if (!skipsTime || sameThread.running > 0) return;
+    if (!await timeLimit.mayHaveStoppedSkipping()) return;
+    await environment.teardown();
     environment = await createEnvironment();
   });
   Deno.test.afterAll(async () => {

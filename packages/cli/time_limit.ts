@@ -29,16 +29,19 @@ interface Attributes {
 export class TimeLimitPlugin implements ClientPlugin, ConnectionPlugin {
   /** How the SDK tells plugins apart. */
   readonly name = "TimeLimitPlugin";
+  /** Workflow Executions that have started, except those seen closed. */
+  readonly #open: WorkflowHandle[] = [];
 
   /** Called by the SDK before it creates a Client. */
   configureClient(options: ClientOptions): ClientOptions {
     const { connection, interceptors } = options;
     const client = new WorkflowClient({ connection });
     const interceptor: WorkflowClientInterceptor = {
-      async startWithDetails(input, next) {
+      startWithDetails: async (input, next) => {
         const output = await next(input);
         const { workflowId } = input.options;
         const handle = client.getHandle(workflowId, output.runId);
+        this.#open.push(handle);
         Deno.unrefTimer(setTimeout(terminate, TIME_LIMIT_MS, handle));
         return output;
       },
@@ -48,6 +51,26 @@ export class TimeLimitPlugin implements ClientPlugin, ConnectionPlugin {
       ...options,
       interceptors: { ...interceptors, workflow: [...workflow, interceptor] },
     };
+  }
+
+  /**
+   * Whether a Workflow Execution that has closed since the last call may have stopped
+   * time skipping: the test server waits for each task in progress, and does not
+   * notice that one ends after its Workflow Execution
+   * (https://github.com/temporalio/sdk-java/issues/1138).
+   */
+  async mayHaveStoppedSkipping(): Promise<boolean> {
+    let isStopped = false;
+    for (const handle of this.#open.splice(0)) {
+      const description = await handle.describe().catch(() => undefined);
+      // Its server has stopped.
+      if (!description) continue;
+      const { raw, status } = description;
+      if (status.name === "RUNNING") this.#open.push(handle);
+      else if (status.name === "TERMINATED") isStopped = true;
+      else if (raw.pendingActivities?.length) isStopped = true;
+    }
+    return isStopped;
   }
 }
 
