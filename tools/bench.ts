@@ -22,7 +22,8 @@ import { connectClient } from "./shared/client.ts";
 import { isCorrect, Load, startLoadWorker } from "./shared/load.ts";
 import { ownServerOptions, type Program } from "../packages/cli/processes.ts";
 import { changedProject, root } from "./shared/project.ts";
-import { formatTable, median } from "./shared/table.ts";
+import { cpuTime, memory, processesOf } from "./shared/processes.ts";
+import { formatRange, formatTable, median } from "./shared/table.ts";
 
 const bundles = join(root, "node_modules", ".cache", "temporal-on-deno");
 
@@ -155,49 +156,6 @@ class Bench {
     }
     return formatTable([["Workflows", "MB", "CPU ms for one"], ...rows]);
   }
-}
-
-/** Returns the median, and the minimum and maximum. */
-function formatRange(numbers: number[]): string {
-  const [middle, min, max] = [
-    median(numbers),
-    Math.min(...numbers),
-    Math.max(...numbers),
-  ].map((number) => number.toFixed(number < 10 ? 1 : 0));
-  return `${middle} (${min}–${max})`;
-}
-
-/** The processes that a task runs: those of the Worker and of its Activities. */
-function processesOf(pid: number): number[] {
-  const threads = readProc(pid, "task/*/children").split(/\s+/);
-  return threads.filter(Boolean).map(Number)
-    .flatMap((child) => [child, ...processesOf(child)]);
-}
-
-/** The processor time that processes have used, in milliseconds. */
-function cpuTime(...pids: number[]): number {
-  const ticks = pids.flatMap((pid) =>
-    // Of user and system, in ticks of 10 milliseconds
-    readProc(pid, "stat").split(") ")[1]?.split(" ").slice(11, 13) ?? [NaN]
-  );
-  return 10 * ticks.reduce((sum, tick) => sum + Number(tick), 0);
-}
-
-/** The memory that processes use, in megabytes; what they share counts once. */
-function memory(pids: number[]): number {
-  const sizes = pids.map((pid) =>
-    /^Pss:\s+(\d+) kB/m.exec(readProc(pid, "smaps_rollup"))?.[1]
-  );
-  return sizes.reduce((sum, size) => sum + Number(size) / 1000, 0);
-}
-
-function readProc(pid: number, file: string): string {
-  if (Deno.build.os !== "linux") return "";
-  // Deno itself would read this only with all permissions.
-  const cat = new Deno.Command("sh", {
-    args: ["-c", `cat /proc/${pid}/${file}`],
-  });
-  return new TextDecoder().decode(cat.outputSync().stdout);
 }
 
 await runProgram("deno task bench", options, async ({ quick }) => {

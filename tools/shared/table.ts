@@ -26,3 +26,13 @@ export function median(numbers: number[]): number {
   const half = (sorted.length - 1) / 2;
   return (sorted[Math.floor(half)] + sorted[Math.ceil(half)]) / 2;
 }
+
+/** Returns the median, and the minimum and maximum. */
+export function formatRange(numbers: number[]): string {
+  const [middle, min, max] = [
+    median(numbers),
+    Math.min(...numbers),
+    Math.max(...numbers),
+  ].map((number) => number.toFixed(number < 10 ? 1 : 0));
+  return `${middle} (${min}–${max})`;
+}
