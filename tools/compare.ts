@@ -10,6 +10,7 @@
  */
 
 import type { Client, WorkflowHandle } from "@temporalio/client";
+import { Runtime } from "@temporalio/worker";
 import { join } from "node:path";
 import config from "../deno.json" with { type: "json" };
 import { UsageError } from "../packages/cli/errors.ts";
@@ -190,6 +191,8 @@ await runProgram("deno task compare", options, async (args) => {
     );
   }
   if (names.includes("python")) await installPython(signal);
+  // It would warn of payloads of 1 MB.
+  Runtime.install({ telemetryOptions: { logging: { filter: "ERROR" } } });
   await using server = await startDevServer({ signal });
   const client = await connectClient(server.address);
   const comparison = new Comparison(client, server.address, signal);
