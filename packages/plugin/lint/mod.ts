@@ -54,12 +54,25 @@ function noHostImport(code: WorkflowCode, report: Report) {
 function noFloatingPromise(code: WorkflowCode, report: Report) {
   for (const call of code.all("CallExpression")) {
     const name = code.started(call);
-    if (!name || call.parent.type !== "ExpressionStatement") continue;
+    const problem = call.parent.type === "ExpressionStatement"
+      ? "the Workflow goes on, and can complete before it"
+      : isCondition(call)
+      ? "a promise is always true"
+      : undefined;
+    if (!name || !problem) continue;
     const fix: Fix = { range: [call.range[0], call.range[0]], text: "await " };
-    const message =
-      `Nothing awaits "${name}": the Workflow goes on, and can complete before it`;
+    const message = `Nothing awaits "${name}": ${problem}`;
     report(call, message, functionOf(call)?.async ? fix : undefined);
   }
+}
+
+/** Whether code only asks whether a value is true. */
+function isCondition(node: Node): boolean {
+  const { left, operator, test, type } = node.parent;
+  if (type === "LogicalExpression" && operator !== "??") {
+    return left === node || isCondition(node.parent);
+  }
+  return test === node || operator === "!";
 }
 
 function noThrowError(code: WorkflowCode, report: Report) {
@@ -159,7 +172,7 @@ function noModuleState(code: WorkflowCode, report: Report) {
 const rules: Record<string, [check: typeof noHostApi, hint: string]> = {
   "no-floating-promise": [
     noFloatingPromise,
-    "Await it, or write `void` before it if you mean this",
+    "Await it, or write `void` before a statement that only starts it",
   ],
   "no-host-api": [
     noHostApi,

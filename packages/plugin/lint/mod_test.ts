@@ -139,6 +139,26 @@ const cases: Record<string, [code: string, reported?: string][]> = {
     ],
     ["async function f() { if (1) { continueAsNew(); } }", "continueAsNew()"],
     ["setHandler(signal, () => { greet('a'); });", "greet('a')"],
+    [
+      "async function f() { while (!condition(() => a, '7 days')) {} }",
+      "condition(() => a, '7 days')",
+    ],
+    ["async function f(a) { if (a && !(greet('a'))) {} }", "greet('a')"],
+    [
+      "async function f() { if (1 || local.greet('a')) {} }",
+      "local.greet('a')",
+    ],
+    [
+      "async function f() { return executeChild('a') ? 1 : 2; }",
+      "executeChild('a')",
+    ],
+    ["async function f() { const a = sleep(1) && f(); }", "sleep(1)"],
+    ["async function f() { do {} while (wf.sleep(1)); }", "wf.sleep(1)"],
+    ["async function f() { for (; wf.condition(f);) {} }", "wf.condition(f)"],
+    ["async function f() { while (!await condition(f)) {} if (await greet('a') || !(await sleep(1))) {} }"],
+    ["async function f() { if (!(await Promise.race([condition(f), sleep(1)]))) {} }"],
+    ["async function f(a) { const b = a ? greet('a') : sleep(1); a ||= greet('a'); return a || greet('b'); }"],
+    ["async function f(a) { if (!a(() => greet('a'))) {} if (await (a ?? sleep(1))) {} }"],
     ["async function f() { await greet('a'); const a = greet('b'); return sleep(1); }"],
     ["async function f() { void greet('a'); await Promise.all([greet('a'), sleep(1)]); }"],
     ["async function f() { sleep(1).then(() => {}); setHandler(signal, () => sleep(1)); }"],
@@ -276,6 +296,10 @@ Deno.test("a fix awaits the promise in an async function", () => {
   assertEquals(
     fix("async function f() { greet('a'); }"),
     "async function f() { await greet('a'); }",
+  );
+  assertEquals(
+    fix("async function f() { while (!condition(f) && (greet('a'))) {} }"),
+    "async function f() { while (!await condition(f) && (await greet('a'))) {} }",
   );
   assertEquals(fix("function f() { sleep(1); }"), "function f() { sleep(1); }");
 });
