@@ -114,6 +114,17 @@ class WorkerLogger extends DefaultLogger {
   override log(level: LogLevel, message: string, meta?: LogMetadata) {
     if (meta?.target === retries) return this.#onRetry();
     if (this.#failures.take(message, meta)) return;
+    if (meta?.taskEncoded) {
+      // The whole task, as JSON and as base64, at each attempt.
+      const { task: _task, taskEncoded: _taskEncoded, ...printed } = meta;
+      if (message.includes("is not registered on this Worker")) {
+        message +=
+          "; export it from the module of Activities, and restart the Worker";
+        // The stack repeats the message, and is the SDK's own.
+        delete printed.error;
+      }
+      meta = printed;
+    }
     const { application, sdk } = this.#minimum;
     const component = meta?.sdkComponent;
     const isApplication = component === "activity" || component === "workflow";

@@ -3,6 +3,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import {
+  activityType,
   changedProject,
   output,
   readProjectFile,
@@ -124,6 +125,22 @@ Deno.test("worker reports code that cannot be bundled, start code that fails", a
   await using client = spawn("start", args);
   await client.prints(
     "Workflow Task failed and is being retried: nothing is not defined",
+  );
+});
+
+Deno.test("worker reports in one line an Activity that is not registered", async () => {
+  const workflows = await readProjectFile("workflows.ts");
+  await writeWorkflows(workflows.replaceAll(activityType, "missing"));
+  const args = ["--address", server.address, "--task-queue", "missing"];
+  await using worker = spawn("worker", args, { cwd });
+  await using _client = spawn("start", [...args, "--workflow-id", "missing"]);
+  await worker.prints("is not registered");
+  assertEquals(
+    worker.stderr.split("\n")[0].replace(/^\S+ /, ""),
+    "ERROR Error while processing ActivityTask.start: Activity function missing is " +
+      `not registered on this Worker, available activities: ["${activityType}"]; ` +
+      "export it from the module of Activities, and restart the Worker Activity " +
+      '"missing", Workflow "missing"',
   );
 });
 
