@@ -184,8 +184,9 @@ export class ClientReporter implements ClientPlugin, ConnectionPlugin {
     );
     const { failure } = event?.workflowTaskFailedEventAttributes ?? {};
     return failure
-      ? `Workflow Task failed and is being retried: ${failure.message}; fix the ` +
-        "Workflow code, and restart the Worker"
+      ? "Workflow Task failed and is being retried: " +
+        `${failure.message?.replace(/\.$/, "")}; fix the Workflow code, and ` +
+        "restart the Worker"
       : undefined;
   }
 }

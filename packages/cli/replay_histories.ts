@@ -241,17 +241,7 @@ export function explain(
   message: string,
   { events = [] }: History = {},
 ): string {
-  // The SDK's core prints the failure in Rust's notation.
-  const [, printed] = /message: "((?:[^"\\]|\\.)*)"/.exec(message) ?? [];
-  const reason = firstLine(
-    printed?.replace(
-      /\\(?:u\{(\w+)\}|(.))/g,
-      (_, code, character) =>
-        code
-          ? String.fromCodePoint(parseInt(code, 16))
-          : { n: "\n", r: "\r", t: "\t" }[character as string] ?? character,
-    ) ?? message,
-  );
+  const reason = firstLine(readField(message, "message") ?? message);
   const [, machine, id, type] =
     /(?:(\w[\w ]*) machine does not handle this event:|for event) HistoryEvent\(id: (\d+), (\w+)\)/
       .exec(reason) ?? [];
@@ -278,7 +268,20 @@ export function explain(
   if (missing !== undefined) return `the code has no Workflow "${missing}"`;
   const [, encoding] = /^Unknown encoding: (.*)/.exec(reason) ?? [];
   if (encoding) return `there is no codec for its payloads (${encoding})`;
-  return reason.replace(/^(?:\[TMPRL1100\] )?Nondeterminism error: /, "");
+  return reason.replace(/^(?:\[TMPRL1100\] )?Nondeterminism error: |\.$/g, "");
+}
+
+/** Returns a field of a failure that the SDK's core prints in Rust's notation. */
+export function readField(printed: string, name: string): string | undefined {
+  const [, text] = new RegExp(`${name}: "((?:[^"\\\\]|\\\\.)*)"`)
+    .exec(printed) ?? [];
+  return text?.replace(
+    /\\(?:u\{(\w+)\}|(.))/g,
+    (_, code, character) =>
+      code
+        ? String.fromCodePoint(parseInt(code, 16))
+        : { n: "\n", r: "\r", t: "\t" }[character as string] ?? character,
+  );
 }
 
 /** Returns the name of the property that says what kind of event it is. */

@@ -86,5 +86,6 @@ Deno.test("explain() returns the first line of any other message", () => {
   assertEquals(explain(printed('no \\"x\\"\\u{1b}\\nsecond')), 'no "x"\x1b');
   assertEquals(explain(nondeterminism("something new")), "something new");
   assertEquals(explain("anything"), "anything");
+  assertEquals(explain("It is undefined.\nsecond"), "It is undefined");
   assertEquals(explain("x".repeat(1000)).length, 300);
 });

@@ -6,7 +6,7 @@
  */
 
 import type { LogMetadata } from "@temporalio/worker";
-import { explain } from "./replay_histories.ts";
+import { explain, readField } from "./replay_histories.ts";
 
 /** Task Queues of replays by {@linkcode replayOpen}, which reports them itself. */
 export const REPLAY_NAME = "replay of open Workflow Executions";
@@ -14,11 +14,20 @@ export const REPLAY_NAME = "replay of open Workflow Executions";
 /** How long the SDK's core may take to log what it did. */
 const LOG_DELAY_MS = 5_000;
 
-/** Entries that repeat an error and its stack at each attempt. */
+/** Entries with an error and its stack, at each attempt. */
 const errors = new Set([
   "Failed to process Workflow Activation",
   "Workflow failed",
 ]);
+
+/**
+ * What `node:vm` puts before the stack of an error that leaves the Workflow sandbox:
+ * the place where the SDK throws it again, so that the Workflow Task fails.
+ */
+const codeFrame = /^.+:\d+\n.*\n *\^+\n+/;
+
+/** A line of a stack that is not in a package. */
+const application = /^ +at (?!.*[\\/]node_modules[\\/]).*:\d+:\d+\)?$/m;
 
 const undo = 'undo the change, or keep what the code did with "patched": see ' +
   "https://docs.temporal.io/patching";
@@ -68,26 +77,39 @@ export class TaskFailures {
         return false;
       case "Failing workflow task": {
         const failure = String(meta.failure);
-        const reason = explain(failure);
-        if (!this.#failing.has(runId) && !this.#replayed.has(runId)) {
-          const workflowId = this.#workflowIds.get(runId);
-          const advice = failure.includes("[TMPRL1100]") ? undo : fix;
-          this.#log(
-            `Workflow "${workflowId ?? runId}" makes no progress, since its ` +
-              `Workflow Task fails and is retried: ${reason}; ${advice}`,
-            { runId, workflowId },
-          );
-        }
-        this.#failing.set(runId, { reason, count: 1 });
+        this.#report(runId, failure, readField(failure, "stack_trace"));
         return true;
       }
       default: {
-        const known = errors.has(message) && this.#failing.get(runId);
-        return known
-          ? explain(String(meta.error?.message)) === known.reason
-          : false;
+        if (!errors.has(message)) return false;
+        const { message: text, stack } = meta.error ?? {};
+        const isKnown =
+          this.#failing.get(runId)?.reason === explain(String(text));
+        const isReported = isKnown || codeFrame.test(stack);
+        if (!isKnown && isReported) this.#report(runId, String(text), stack);
+        return isReported;
       }
     }
+  }
+
+  /** Reports a failure that is another one than before. */
+  #report(runId: string, failure: string, stack = "") {
+    const reason = explain(failure);
+    const isNew = this.#failing.get(runId)?.reason !== reason;
+    this.#failing.set(runId, { reason, count: 1 });
+    if (!isNew || this.#replayed.has(runId)) return;
+    const workflowId = this.#workflowIds.get(runId);
+    const advice = failure.includes("[TMPRL1100]") ? undo : fix;
+    this.#log(
+      `Workflow "${workflowId ?? runId}" makes no progress, since its ` +
+        `Workflow Task fails and is retried: ${reason}; ${advice}`,
+      {
+        runId,
+        workflowId,
+        ...application.test(stack) &&
+          { error: { stack: stack.replace(codeFrame, "") } },
+      },
+    );
   }
 
   /** Reports the number of failures when it has doubled. */

@@ -51,6 +51,49 @@ Deno.test("a Workflow Task that fails is reported once, and then as often as the
   );
 });
 
+const stack = `TypeError: no price.
+    at ship (/app/workflows.ts:5:50)
+    at activate (/app/node_modules/workflow/internals.ts:1:2)`;
+const leavingStack = `/app/workflow-bundle.js:8469
+          throw this.workflowTaskError;
+          ^
+
+${stack}`;
+
+/** Returns the entries about two attempts of a Workflow Task. */
+function logAttempts(attempt: (failures: TaskFailures) => boolean[]) {
+  const logged: [message: string, stack?: string][] = [];
+  const failures = new TaskFailures(
+    (message, { error }) => logged.push([message, error?.stack]),
+    () => Promise.resolve(1),
+  );
+  failures.take("Creating workflow", execution);
+  const isTaken = [...attempt(failures), ...attempt(failures)];
+  assertEquals(isTaken, isTaken.map(() => true));
+  return logged;
+}
+
+Deno.test("an error that leaves the Workflow sandbox is reported once, with its stack", () => {
+  const error = { message: "no price.", stack: leavingStack };
+  const logged = logAttempts((failures) => [
+    failures.take("Workflow failed", { ...execution, error }),
+    failures.take("Failing workflow task", { runId: "run", failure }),
+  ]);
+  assertEquals(logged, [[first, stack]]);
+});
+
+Deno.test("an error that only the SDK's core logs is reported with the stack of the failure", () => {
+  const print = (stack: string) =>
+    `Failure { message: "no price.", stack_trace: ${JSON.stringify(stack)} }`;
+  for (const [recorded, reported] of [[leavingStack, stack], ["", undefined]]) {
+    const failure = print(recorded!);
+    const logged = logAttempts((failures) => [
+      failures.take("Failing workflow task", { runId: "run", failure }),
+    ]);
+    assertEquals(logged, [[first, reported]]);
+  }
+});
+
 Deno.test("a Workflow Task that fails after others have succeeded is reported again", async () => {
   const { failures, fail, logged } = createFailures();
   await fail(1);

@@ -186,8 +186,11 @@ Deno.test("a Worker says once why a Workflow Task fails, and then how often", as
     worker.stderr,
     'Workflow "task" makes no progress, since its Workflow Task fails and is ' +
       "retried: nothing is not defined; fix the Workflow code, and restart the " +
-      "Worker; to fail the Workflow instead, throw an ApplicationFailure\n",
+      "Worker; to fail the Workflow instead, throw an ApplicationFailure\n" +
+      "ReferenceError: nothing is not defined\n" +
+      `    at ${workflowType} (${join(project.path, "workflows.ts:")}`,
   );
+  assertEquals(worker.stderr.includes("Workflow failed"), false, worker.stderr);
   assertEquals(worker.stderr.split("makes no progress").length, 2);
   assertEquals(worker.stderr.split("ReferenceError").length, 2, worker.stderr);
 });
