@@ -106,3 +106,24 @@ Deno.test("docs/troubleshooting.md says what Deno says without a registry", asyn
     }
   }
 });
+
+Deno.test("docs/troubleshooting.md says what Deno says of a permission that is not a list", async () => {
+  const [, message, wrong, right] = page.match(
+    /^\| Deno: `(data .*) …`.*Instead of `(.+)`, write `(.+)`/m,
+  )!;
+  await using folder = await temporaryFolder();
+  await Deno.writeTextFile(join(folder.path, "empty.ts"), "");
+  for (const [permission, isAccepted] of [[wrong, false], [right, true]]) {
+    await Deno.writeTextFile(
+      join(folder.path, "deno.json"),
+      `{ "permissions": { "activities": { ${permission} } } }`,
+    );
+    await using program = new Program(
+      [Deno.execPath(), "run", "-P=activities", "empty.ts"],
+      { cwd: folder.path, env: cleanEnv, clearEnv: true },
+    );
+    const { success } = await program.status;
+    assertEquals(success, isAccepted);
+    assertEquals(program.stderr.includes(message), !isAccepted);
+  }
+});
