@@ -147,7 +147,8 @@ export async function runTest(
 ): Promise<string> {
   const flags = ["--no-check", "--no-prompt", "--cached-only", "-P"];
   const command = ["test", ...flags, ...[files].flat(), "--", ...args];
-  await using program = startDeno(command, { cwd });
+  const env = { TEMPORAL_TEST_SERVER: await locateServer("test-server") };
+  await using program = startDeno(command, { cwd, env });
   await program.status;
   return program.stdout + program.stderr;
 }
