@@ -25,7 +25,7 @@ export async function runWorkflow(
       args: [name],
       taskQueue,
       workflowId,
-      // If this Workflow Id is running already, wait for that Workflow Execution
+      // If a Workflow with this Id is already running, wait for it
       workflowIdConflictPolicy: "USE_EXISTING",
     });
   } finally {
