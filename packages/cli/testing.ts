@@ -66,7 +66,8 @@ export const plugins: (ConnectionPlugin & NativeConnectionPlugin)[] = [
   sameThread,
   timeLimit,
   new ReplayPlugin(),
-  new DenoPlugin(),
+  // A test decides by its own plugin.
+  new DenoPlugin({ keepPermissions: true }),
 ];
 
 const kind: string = readArguments(

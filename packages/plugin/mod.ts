@@ -140,11 +140,10 @@ export class DenoPlugin
    * copies of the SDK
    */
   async configureWorker(given: WorkerOptions): Promise<WorkerOptions> {
-    const { connection, debugMode, plugins = [] } = given;
+    const { connection, plugins = [] } = given;
     requireSameSdk(connection);
-    const hasWorkflows = given.workflowBundle || given.workflowsPath;
-    if (hasWorkflows && !debugMode) prepareThread(threadModule);
-    else discardThread();
+    // No other plugin decides: then the thread loads while the sandbox starts.
+    if (plugins.at(-1) === this) chooseThread(given);
     const options = await this.#useActivitySandbox(usePaths(given));
     takeLastTurn(plugins);
     return options;
@@ -253,12 +252,22 @@ class LastTurnPlugin implements BundlerPlugin, WorkerPlugin {
   readonly name = "DenoPlugin.lastTurn";
 
   async configureWorker(options: WorkerOptions): Promise<WorkerOptions> {
+    chooseThread(options);
     return await bundleWorkflows(options);
   }
 
   configureBundler(options: BundleOptions): BundleOptions {
     return patchWebpack(usePaths(options));
   }
+}
+
+/** Starts the thread for Workflows, or ends the one that no Workflow will need. */
+function chooseThread(
+  { debugMode, workflowBundle, workflowsPath }: WorkerOptions,
+) {
+  const isNeeded = (workflowBundle || workflowsPath) && !debugMode;
+  if (isNeeded) prepareThread(threadModule);
+  else discardThread();
 }
 
 /**
