@@ -13,7 +13,7 @@ import {
   requiredBy,
   trackedPromise,
 } from "./parts.ts";
-import { type Code, locate, type Place, slice } from "./source_map.ts";
+import { type Code, compose, locate, type Place, slice } from "./source_map.ts";
 
 /** A mistake in application code. */
 export type Finding =
@@ -133,14 +133,13 @@ function lower(swc: Swc, { code, map }: Code): Code {
     configFile: false,
     isModule: false,
     sourceMaps: true,
-    inputSourceMap: JSON.stringify(map),
     jsc: { parser: syntax },
     env: {
       targets: { node: "24" },
       include: ["transform-async-generator-functions"],
     },
   });
-  return { code: result.code, map: JSON.parse(result.map) };
+  return { code: result.code, map: compose(JSON.parse(result.map), map) };
 }
 
 /** Returns the line of the first `await` outside of functions in TypeScript. */

@@ -42,8 +42,13 @@ async function isUpToDateAfter(
   }
 }
 
-const write = (name: string, text: string) => (folder: string) =>
-  Deno.writeTextFile(join(folder, name), text);
+const write = (name: string, text: string) => async (folder: string) => {
+  const path = join(folder, name);
+  await Deno.writeTextFile(path, text);
+  // The clock of the file system may not have moved since the file was written.
+  const time = Date.now() / 1000 + 1;
+  await Deno.utime(path, time, time);
+};
 
 for (
   const [what, isUpToDate, change] of [

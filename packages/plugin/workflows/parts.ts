@@ -237,6 +237,8 @@ const require = (name) => {
   if (ignored.has(name)) return {};
   throw Object.assign(new Error(\`Cannot find module "\${name}"\`), { code: "MODULE_NOT_FOUND" });
 };
+// As with webpack, it returns what require() takes.
+require.resolve = (name) => name;
 return {
   api: load("sdk").api,
   preloadModules: () => void load("preload"),

@@ -42,7 +42,28 @@ export function split(text: string): Code {
   const end = text.lastIndexOf(marker);
   const bytes = Uint8Array.fromBase64(text.slice(end + marker.length).trim());
   const map = JSON.parse(new TextDecoder().decode(bytes));
-  return { code: text.slice(0, end), map };
+  return { code: text.slice(0, end), map: coverLines(map) };
+}
+
+/**
+ * Adds a mapping at the start of each line: to where its first one leads or, if it has
+ * none, the one before. Of JavaScript that has a source map, Deno's bundler maps only
+ * some lines, and V8 places an `await` at its first letter.
+ */
+function coverLines(map: SourceMap): SourceMap {
+  let hasMapping = false;
+  const lines = map.mappings.split(";").map((line) => {
+    const [first, ...others] = line.split(",");
+    const [column, ...differences] = decode(first);
+    if (differences.length === 0) return hasMapping ? "AAAA" : line;
+    hasMapping = true;
+    if (column === 0) return line;
+    const start = [0, ...differences.slice(0, 3)];
+    const next = [column, 0, 0, 0, ...differences.slice(3)];
+    const segments = [start, next].map((all) => all.map(encode).join(""));
+    return [...segments, ...others].join(",");
+  });
+  return { ...map, mappings: lines.join(";") };
 }
 
 /** Joins pieces of a bundle, with and without a source map, to one that ends in one. */
@@ -116,6 +137,46 @@ function advance(state: State, lines: string[]): State {
 function seed(from: State, to: State, hasNames: boolean): string {
   const differences = to.map((field, index) => field - from[index]);
   return [0, ...differences].slice(0, hasNames ? 5 : 4).map(encode).join("");
+}
+
+/**
+ * Returns the source map of code that was generated from code with a source map. It
+ * has no names.
+ *
+ * @param generated leads from the new code to the code before
+ * @param source leads from the code before to its sources
+ */
+export function compose(generated: SourceMap, source: SourceMap): SourceMap {
+  const lookup = new Lookup(source as SourceMapPayload);
+  const position: State = [0, 0, 0, 0];
+  let last = [0, 0, 0];
+  const lines = generated.mappings.split(";").map((line) => {
+    let column = 0;
+    let lastColumn = 0;
+    return line.split(",").flatMap((segment) => {
+      const [offset = 0, ...differences] = decode(segment);
+      column += offset;
+      differences.forEach((difference, field) => {
+        position[field] += difference;
+      });
+      const entry = lookup.findEntry(position[1], position[2]);
+      if (differences.length === 0 || !("originalSource" in entry)) return [];
+      const { originalSource, originalLine, originalColumn } = entry;
+      const place = [
+        source.sources.indexOf(originalSource),
+        originalLine,
+        originalColumn,
+      ];
+      const numbers = [
+        column - lastColumn,
+        ...place.map((field, index) => field - last[index]),
+      ];
+      last = place;
+      lastColumn = column;
+      return [numbers.map(encode).join("")];
+    }).join(",");
+  });
+  return { ...source, names: [], mappings: lines.join(";") };
 }
 
 /** Returns where the code at an offset comes from. */
