@@ -101,6 +101,8 @@ const modules: Record<string, string> = {
   "./relative.js": `${folder}/relative.js:5`,
   "./script.mjs": `${folder}/script.mjs:5`,
   "./relative.jsx": `${folder}/relative.jsx:5`,
+  "./iterates.ts": `${folder}/iterates.ts:5`,
+  "./resolves.cjs": `${folder}/resolves.cjs:5`,
   "mapped": `${folder}/mapped/fail.ts:5`,
   "@/fail.ts": `${folder}/mapped/fail.ts:5`,
   "./scoped/mod.ts": `${folder}/scoped/fail.ts:5`,
@@ -135,6 +137,18 @@ const files: Record<string, string> = {
     links: ["./linked"],
     compilerOptions: { jsx: "react-jsx", jsxImportSource: "elements" },
   }),
+  "iterates.ts": `${fails}
+export async function iterate(values: AsyncIterable<number>) {
+  for await (const value of values) console.log(value);
+}
+`,
+  "resolves.cjs": `exports.path = require.resolve("./relative.js");
+
+exports.fail =
+  function fail() {
+    throw new Error("failed");
+  };
+`,
   "relative.ts": fails,
   "relative.mts": fails,
   "relative.tsx": fails + jsx,
