@@ -21,11 +21,9 @@ import {
 import { connectClient } from "./shared/client.ts";
 import { isCorrect, Load, startLoadWorker } from "./shared/load.ts";
 import { ownServerOptions, type Program } from "../packages/cli/processes.ts";
-import { changedProject, root } from "./shared/project.ts";
+import { bundles, changedProject, root } from "./shared/project.ts";
 import { cpuTime, memory, processesOf } from "./shared/processes.ts";
 import { formatRange, formatTable, median } from "./shared/table.ts";
-
-const bundles = join(root, "node_modules", ".cache", "temporal-on-deno");
 
 const options = {
   "--quick": "Measure once, with one Worker and 20 Workflows open",

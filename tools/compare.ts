@@ -17,7 +17,6 @@ import { UsageError } from "../packages/cli/errors.ts";
 import {
   ownServerOptions,
   Program,
-  run,
   waitFor,
 } from "../packages/cli/processes.ts";
 import {
@@ -28,7 +27,8 @@ import {
 import { startDevServer } from "../packages/cli/servers/dev_server.ts";
 import { connectClient } from "./shared/client.ts";
 import { cpuTime, memory, processesOf } from "./shared/processes.ts";
-import { root } from "./shared/project.ts";
+import { bundles, root } from "./shared/project.ts";
+import { installPython, python } from "./shared/python.ts";
 import { formatRange, formatTable, median } from "./shared/table.ts";
 
 const options = {
@@ -40,8 +40,6 @@ const options = {
 /** How many Workflows run at a time. */
 const CONCURRENCY = 20;
 
-const cache = join(root, "node_modules", ".cache");
-const python = join(cache, "python", "bin", "python");
 const peer = (name: string) => join(root, "tools", "peers", name);
 
 /** The commands that start the Workers. */
@@ -79,7 +77,6 @@ class Comparison {
       await worker.prints("Worker is polling");
       return { worker, ms: performance.now() - begin };
     };
-    const bundles = join(cache, "temporal-on-deno");
     await Deno.remove(bundles, { recursive: true }).catch(() => {});
     const { worker: changed, ms } = await start();
     figures["Start, code changed (ms)"] = ms;
@@ -166,14 +163,8 @@ async function inParallel(
   await Promise.all(Array.from({ length: concurrency }, loop));
 }
 
-async function installPython(signal: AbortSignal) {
-  await run(["python3", "-m", "venv", join(cache, "python")], { signal });
-  const install = ["install", "--quiet", "temporalio==1.35.0"];
-  await run([python, "-m", "pip", ...install], { signal });
-}
-
 /** Returns a number of the command line. */
-function readNumber(name: string, value: string | undefined, fallback: number) {
+function readCount(name: string, value: string | undefined, fallback: number) {
   const number = Number(value ?? fallback);
   if (Number.isInteger(number) && number >= 0) return number;
   throw new UsageError(`Cannot use --${name} "${value}": pass a number`);
@@ -181,8 +172,8 @@ function readNumber(name: string, value: string | undefined, fallback: number) {
 
 await runProgram("deno task compare", options, async (args) => {
   const signal = interruption();
-  const rounds = readNumber("rounds", args.rounds, 5);
-  const open = readNumber("open", args.open, 0);
+  const rounds = readCount("rounds", args.rounds, 5);
+  const open = readCount("open", args.open, 0);
   const names = ["deno", ...(args.against ?? "node").split(",")];
   const unknown = names.find((name) => !Object.hasOwn(commands, name));
   if (unknown !== undefined) {

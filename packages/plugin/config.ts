@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 
 /**
  * Returns the folder from which Deno has looked for it, upward: that of the program if
- * it was started by its path, or else the current one.
+ * it was started by its path, or else the current working directory.
  *
  * @param packages the folder "node_modules" that this process uses
  */

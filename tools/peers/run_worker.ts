@@ -4,32 +4,14 @@
  * @module
  */
 
-import { NativeConnection, Worker } from "@temporalio/worker";
-import { type Settings, workerMain } from "@temporal-on-deno/cli/worker";
-import { DenoPlugin } from "@temporal-on-deno/plugin";
+import { workerMain } from "@temporal-on-deno/cli/worker";
+import { runWorker } from "../shared/run_worker.ts";
 
-/** Runs a Worker until SIGINT or SIGTERM. */
-export async function runWorker(
-  { connectionOptions, namespace, taskQueue }: Settings,
-): Promise<void> {
-  const connection = await NativeConnection.connect(connectionOptions);
-  try {
-    const worker = await Worker.create({
-      connection,
-      namespace,
-      taskQueue,
-      workflowsPath: import.meta.resolve("./workflows.ts"),
-      plugins: [
-        new DenoPlugin({
-          activities: import.meta.resolve("./activities.mjs"),
-        }),
-      ],
-      maxConcurrentActivityTaskExecutions: 200,
-    });
-    await worker.run();
-  } finally {
-    await connection.close();
-  }
-}
-
-if (import.meta.main) await workerMain(runWorker, { taskQueue: "peers" });
+const activities = import.meta.resolve("./activities.mjs");
+const options = {
+  workflowsPath: import.meta.resolve("./workflows.ts"),
+  maxConcurrentActivityTaskExecutions: 200,
+};
+await workerMain((settings) => runWorker(settings, activities, options), {
+  taskQueue: "peers",
+});

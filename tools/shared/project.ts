@@ -11,6 +11,14 @@ import { run } from "../../packages/cli/processes.ts";
 /** The project's folder. */
 export const root: string = dirname(dirname(import.meta.dirname!));
 
+/** Where the project's bundles are kept. */
+export const bundles: string = join(
+  root,
+  "node_modules",
+  ".cache",
+  "temporal-on-deno",
+);
+
 /** A folder that is removed when it is disposed of. */
 export type TemporaryFolder = AsyncDisposable & { path: string };
 

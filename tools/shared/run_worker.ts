@@ -4,13 +4,24 @@
  * @module
  */
 
-import { NativeConnection, Worker } from "@temporalio/worker";
+import {
+  NativeConnection,
+  Worker,
+  type WorkerOptions,
+} from "@temporalio/worker";
 import { type Settings, workerMain } from "@temporal-on-deno/cli/worker";
 import { DenoPlugin } from "@temporal-on-deno/plugin";
 
-/** Runs a Worker until SIGINT or SIGTERM. */
+/**
+ * Runs a Worker until SIGINT or SIGTERM.
+ *
+ * @param activities the URL of the module with its Activities
+ * @param options other options of the Worker
+ */
 export async function runWorker(
   { connectionOptions, namespace, taskQueue }: Settings,
+  activities = import.meta.resolve("./activities.ts"),
+  options: Partial<WorkerOptions> = {},
 ): Promise<void> {
   const connection = await NativeConnection.connect(connectionOptions);
   try {
@@ -21,11 +32,12 @@ export async function runWorker(
       workflowsPath: import.meta.resolve("./workflows.ts"),
       plugins: [
         new DenoPlugin({
-          activities: import.meta.resolve("./activities.ts"),
+          activities,
         }),
       ],
       shutdownGraceTime: "10 seconds",
       shutdownForceTime: "20 seconds",
+      ...options,
     });
     await worker.run();
   } finally {
@@ -33,4 +45,8 @@ export async function runWorker(
   }
 }
 
-if (import.meta.main) await workerMain(runWorker, { taskQueue: "questions" });
+if (import.meta.main) {
+  await workerMain((settings) => runWorker(settings), {
+    taskQueue: "questions",
+  });
+}

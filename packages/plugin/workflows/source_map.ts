@@ -159,8 +159,9 @@ export function compose(generated: SourceMap, source: SourceMap): SourceMap {
       differences.forEach((difference, field) => {
         position[field] += difference;
       });
+      if (differences.length === 0) return [];
       const entry = lookup.findEntry(position[1], position[2]);
-      if (differences.length === 0 || !("originalSource" in entry)) return [];
+      if (!("originalSource" in entry)) return [];
       const { originalSource, originalLine, originalColumn } = entry;
       const place = [
         source.sources.indexOf(originalSource),

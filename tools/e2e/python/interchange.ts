@@ -9,22 +9,17 @@ import { Program, run } from "../../../packages/cli/processes.ts";
 import {
   activityType,
   output,
-  root,
   startDevServer,
   startWorker,
   taskQueue,
   workflowType,
 } from "../_programs.ts";
+import { installPython, python, pythonFolder } from "../../shared/python.ts";
 
-const folder = join(root, "node_modules", ".cache", "python");
-const python = join(folder, "bin", "python");
-const app = join(folder, "app.py");
+const app = join(pythonFolder, "app.py");
 
 Deno.test.beforeAll(async () => {
-  const signal = AbortSignal.timeout(300_000);
-  await run(["python3", "-m", "venv", folder], { signal });
-  const install = ["install", "--quiet", "temporalio==1.35.0"];
-  await run([python, "-m", "pip", ...install], { signal });
+  await installPython(AbortSignal.timeout(300_000));
   const text = await Deno.readTextFile(join(import.meta.dirname!, "app.py"));
   await Deno.writeTextFile(
     app,
