@@ -226,6 +226,8 @@ class ActivitySandboxPlugin implements WorkerPlugin {
 
   async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>) {
     if (!this.#keepPermissions) revokeFfi();
+    const { interceptors } = worker.options;
+    if (interceptors.activity.length === 0) this.#sandbox.passPayloads();
     let failure: DenoPluginError | undefined;
     this.#sandbox.ended.then(() => {
       if (worker.getState() !== "RUNNING") return;

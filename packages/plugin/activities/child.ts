@@ -18,6 +18,7 @@ import {
   type ActivityCancellationDetails,
   type ActivityDefinitionOptions,
   type ActivitySerializationContext,
+  ApplicationFailure,
   CancelledFailure,
   defaultFailureConverter,
   defaultPayloadConverter,
@@ -29,6 +30,7 @@ import {
   type Metric,
   type MetricMeter,
   type MetricTags,
+  type Payload,
   type PayloadConverter,
   type ProtoFailure,
   toPayloadWithTypeInfo,
@@ -208,15 +210,22 @@ async function run(
   const { id, serialization } = message;
   const { inputTypes, outputType } =
     activity.activityDefinitionOptions?.typeInfo ?? {};
+  const toArgument = (payload: Payload, index: number) => {
+    const type = inputTypes?.[index];
+    return fromPayloadWithTypeInfo(converter, payload, serialization, type);
+  };
   try {
-    const args = message.args.map((payload, index) =>
-      fromPayloadWithTypeInfo(
-        converter,
-        payload,
-        serialization,
-        inputTypes?.[index],
-      )
-    );
+    let args: unknown[];
+    try {
+      args = message.args.map(toArgument);
+    } catch (error) {
+      // In the SDK's words.
+      throw ApplicationFailure.fromError(error, {
+        message: `Failed to parse activity args for activity ${message.name}: ${
+          (error as Error).message
+        }`,
+      });
+    }
     const context = createContext(message, converter);
     const result = await inSpan(
       () => asyncLocalStorage.run(context, async () => await activity(...args)),

@@ -8,6 +8,7 @@
  */
 
 import { CompleteAsyncError, Context } from "@temporalio/activity";
+import * as common from "@temporalio/common";
 import {
   type ActivitySerializationContext,
   ApplicationFailure,
@@ -100,6 +101,7 @@ export class ActivitySandbox {
         closeTimeoutMs: options.closeTimeoutMs ?? 5_000,
         heapLimitMB: options.heapLimitMB,
         loadTimeoutMs: options.loadTimeoutMs ?? 60_000,
+        passesPayloads: false,
         pingIntervalMs: unresponsiveAfterMs / PINGS_UNTIL_UNRESPONSIVE,
         converter: payloadConverter
           ? (await import(payloadConverter)).payloadConverter
@@ -137,6 +139,24 @@ export class ActivitySandbox {
       names.map((name) => [name, (...args) => this.#run(name, args)]),
     );
     abandoned.register(this, launcher, this);
+  }
+
+  /**
+   * Lets arguments and results through as the Payloads that they are, which saves
+   * converting them twice. Interceptors would see them as `RawValue`.
+   */
+  passPayloads(): void {
+    // 1.23 does not have it.
+    const { rawValueTypeInfo: raw } = common;
+    if (!raw) return;
+    this.#settings.passesPayloads = true;
+    const inputTypes = new Proxy([], { get: () => raw });
+    const activityDefinitionOptions = {
+      typeInfo: { inputTypes, outputType: raw },
+    };
+    for (const activity of Object.values(this.activities)) {
+      Object.assign(activity, { activityDefinitionOptions });
+    }
   }
 
   /** Lets the module end in each process. Activities that still run there fail. */
@@ -180,6 +200,7 @@ interface ProcessSettings {
   closeTimeoutMs: number;
   heapLimitMB?: number;
   loadTimeoutMs: number;
+  passesPayloads: boolean;
   pingIntervalMs: number;
 }
 
@@ -247,7 +268,9 @@ class ActivityProcess implements ProcessListener {
       isLocal: info.isLocal,
     };
     const toPayload = (value: unknown) =>
-      this.#settings.converter.toPayload(value, serialization);
+      value instanceof RawValue
+        ? value.payload
+        : this.#settings.converter.toPayload(value, serialization);
     const id = ++this.#nextId;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const { heartbeatDetails: details } = info;
@@ -449,11 +472,12 @@ class ActivityProcess implements ProcessListener {
 
   #receiveFor(call: Call, message: MessageOut): void {
     const { context, serialization } = call;
-    const { converter } = this.#settings;
+    const { converter, passesPayloads } = this.#settings;
     switch (message.type) {
       case "completed":
         try {
           const { result } = message;
+          if (passesPayloads) return call.resolve(RawValue.fromPayload(result));
           return call.resolve(converter.fromPayload(result, serialization));
         } catch {
           // A RawValue, or what JSON leaves of a function: the payload stays as it is.

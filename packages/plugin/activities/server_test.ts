@@ -3,25 +3,21 @@
 import { Client } from "@temporalio/client";
 import type { ActivityOptions, PayloadCodec } from "@temporalio/common";
 import type { TestWorkflowEnvironment } from "@temporalio/testing";
-import {
-  bundleWorkflowCode,
-  Runtime,
-  Worker,
-  type WorkerOptions,
-} from "@temporalio/worker";
+import { Runtime, Worker, type WorkerOptions } from "@temporalio/worker";
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { codec } from "../testdata/codec.ts";
 import {
   createEnvironment,
   telemetryOptions,
 } from "../testdata/environment.ts";
-import { DenoPlugin, DenoPluginError } from "../mod.ts";
+import { bundleWorkflowCode, DenoPlugin, DenoPluginError } from "../mod.ts";
 import { ActivitySandbox } from "./sandbox.ts";
 import * as outside from "./testdata/activities.ts";
 import {
   type callSynchronous,
   compute,
   type computeWhileBeating,
+  type passInvalidJson,
   type runActivity,
 } from "./testdata/workflows.ts";
 
@@ -53,6 +49,8 @@ Deno.test.beforeAll(async () => {
     { unresponsiveAfterMs: 500 },
   );
   await startWorker("outside", outside);
+  // As in a Worker without interceptors; `sandbox_test.ts` has the other case.
+  sandbox.passPayloads();
   await startWorker("inside", sandbox.activities);
 });
 
@@ -116,6 +114,19 @@ for (const [name, args, options] of cases) {
     assertEquals(await execute("inside", name, args, options), expected);
   });
 }
+
+Deno.test("an argument that cannot be converted fails as without the sandbox", async () => {
+  const [expected, actual] = await Promise.all(
+    ["outside", "inside"].map((taskQueue) =>
+      environment.client.workflow.execute<typeof passInvalidJson>(
+        "passInvalidJson",
+        { taskQueue, workflowId: crypto.randomUUID() },
+      )
+    ),
+  );
+  assertEquals(actual, expected);
+  assertStringIncludes(JSON.stringify(actual), "Failed to parse activity args");
+});
 
 Deno.test("an Activity completes asynchronously", async () => {
   for (const taskQueue of ["outside", "inside"] as const) {
@@ -181,10 +192,12 @@ Deno.test("payload codecs see what an Activity inside is given and returns", asy
 
 Deno.test("a Worker that shuts down cancels its Activities after the grace time", async () => {
   const outcomes: string[] = [];
+  const activities = import.meta.resolve("./testdata/activities.ts");
+  const plugin = new DenoPlugin({ activities, keepPermissions: true });
   for (
-    const [name, activities] of Object.entries({
-      outside,
-      inside: sandbox.activities,
+    const [name, options] of Object.entries({
+      outside: { activities: outside },
+      inside: { plugins: [plugin] },
     })
   ) {
     const started = Promise.withResolvers<void>();
@@ -193,7 +206,7 @@ Deno.test("a Worker that shuts down cancels its Activities after the grace time"
       taskQueue: `grace ${name}`,
       workflowBundle,
       shutdownGraceTime: 100,
-      activities,
+      ...options,
       interceptors: {
         activity: [() => ({
           inbound: {

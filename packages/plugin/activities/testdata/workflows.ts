@@ -1,5 +1,6 @@
 /** Workflows that the tests of the Activity sandbox run. */
 
+import { RawValue } from "@temporalio/common";
 import {
   ActivityCancellationType,
   type ActivityOptions,
@@ -43,6 +44,17 @@ export async function runActivity(
   } catch (error) {
     return describe(error);
   }
+}
+
+/** Runs an Activity with an argument that cannot be converted; returns its failure. */
+export async function passInvalidJson(): Promise<unknown> {
+  const [encoding, data] = ["json/plain", "{"].map((text) =>
+    Uint8Array.from(text, (character) => character.charCodeAt(0))
+  );
+  const invalid = RawValue.fromPayload({ metadata: { encoding }, data });
+  return await runActivity("echo", [invalid], {
+    retry: { maximumAttempts: 1 },
+  });
 }
 
 /** Runs an Activity that is a synchronous function. */
