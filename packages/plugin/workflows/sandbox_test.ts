@@ -333,6 +333,21 @@ Deno.test("promiseStackStore forgets settled promises", async () => {
   });
 });
 
+Deno.test("a sink call that cannot be sent fails its Workflow Task only", async () => {
+  await withSharedWorker({}, async (start) => {
+    const handle = await start("sinksFunction");
+    await waitForEqual(async () => {
+      const { events } = await handle.fetchHistory();
+      const [failed] = events!.flatMap((event) =>
+        event.workflowTaskFailedEventAttributes ?? []
+      );
+      return /could not be cloned/.test(failed?.failure?.message ?? "");
+    }, true);
+    await handle.terminate();
+    await (await start("globals")).result();
+  });
+});
+
 Deno.test("the sandbox has no unknown global", async () => {
   await withSharedWorker({}, async (start) => {
     assertEquals(await (await start("globals")).result(), globals);

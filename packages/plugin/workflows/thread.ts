@@ -12,6 +12,8 @@
  * - Messages go through a port of the web platform. What arrives at one of
  *   `node:worker_threads`, Deno searches for ports, each byte of a payload, too: that
  *   takes 100 ms for 1 MB. Remove this once it does not.
+ * - The answer to an activation brings along what the SDK asks for next, the calls of
+ *   sinks, such as log entries. Remove this once the SDK asks for both at once.
  * - It does not keep the process from ending if the Worker cannot be created: then,
  *   the SDK leaves its thread running.
  *
@@ -28,11 +30,19 @@ import workerThreads, {
 const { Worker } = workerThreads;
 let spare: WorkflowThread | undefined;
 
+/** What the SDK asks of the thread. */
+interface Request {
+  requestId: bigint;
+  input: { type: string; runId?: string };
+}
+
 /** A thread that keeps the process from ending only while it owes an answer. */
 class WorkflowThread extends Worker {
   /** The SDK's module that it runs. */
   readonly file: string;
   readonly #port: MessagePort;
+  /** What came with the answers to activations, by the Run Id. */
+  readonly #sinkCalls = new Map<string, unknown>();
   #unanswered = 0;
 
   constructor(file: string) {
@@ -47,9 +57,31 @@ class WorkflowThread extends Worker {
       vm.createContext = (_, options) =>
         createContext(vm.constants.DONT_CONTEXTIFY, options);
       workerThreads.parentPort.once("message", ({ port }) => {
+        const activations = new Map();
+        let receive;
         workerThreads.parentPort = {
-          on: (_, listener) => port.onmessage = ({ data }) => listener(data),
-          postMessage: (message) => port.postMessage(message),
+          on(_, listener) {
+            receive = listener;
+            port.onmessage = ({ data }) => {
+              const { input, requestId } = data;
+              if (input.type === "activate-workflow") {
+                activations.set(requestId, input.runId);
+              }
+              receive(data);
+            };
+          },
+          postMessage(message) {
+            const { requestId, result } = message;
+            const runId = activations.get(requestId);
+            if (activations.delete(requestId)) {
+              // The answer waits for the calls that belong to it.
+              const input = { type: "extract-sink-calls", runId };
+              receive({ requestId: { ...message, runId }, input });
+            } else if (typeof requestId === "object") {
+              const failure = result.type === "error" && { result };
+              port.postMessage({ ...requestId, ...failure, sinkCalls: result });
+            } else port.postMessage(message);
+          },
         };
         createRequire(${JSON.stringify(file)})(${JSON.stringify(file)});
       });`;
@@ -58,17 +90,25 @@ class WorkflowThread extends Worker {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     super.postMessage({ port: port2 }, [port2 as unknown as Transferable]);
-    port1.onmessage = ({ data }) => {
-      if ("requestId" in data && --this.#unanswered === 0) this.unref();
-      this.emit("message", data);
+    port1.onmessage = ({ data: { runId, sinkCalls, ...message } }) => {
+      if (sinkCalls) this.#sinkCalls.set(runId, sinkCalls);
+      if ("requestId" in message && --this.#unanswered === 0) this.unref();
+      this.emit("message", message);
     };
     (port1 as unknown as NodePort).unref();
     this.unref();
   }
 
-  override postMessage(message: unknown) {
+  override postMessage(request: Request) {
+    const { input: { runId, type }, requestId } = request;
+    const result = this.#sinkCalls.get(runId!);
+    if (result && type === "extract-sink-calls") {
+      this.#sinkCalls.delete(runId!);
+      queueMicrotask(() => this.emit("message", { requestId, result }));
+      return;
+    }
     if (this.#unanswered++ === 0) this.ref();
-    this.#port.postMessage(message);
+    this.#port.postMessage(request);
   }
 
   override terminate(): Promise<number> {

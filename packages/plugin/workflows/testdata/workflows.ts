@@ -9,6 +9,7 @@ import {
   condition,
   executeChild,
   proxyActivities,
+  proxySinks,
   sleep,
 } from "@temporalio/workflow";
 import { waitForever } from "./@temporalio/not_the_sdk.ts";
@@ -159,4 +160,9 @@ export async function settles(): Promise<number> {
     };
   };
   return activator.promiseStackStore.promiseToStack.size;
+}
+
+/** Gives a sink what cannot leave the thread. */
+export async function sinksFunction(): Promise<void> {
+  proxySinks<{ any: { sink(value: unknown): void } }>().any.sink(() => {});
 }
