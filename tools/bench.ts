@@ -21,7 +21,7 @@ import {
 import { connectClient } from "./shared/client.ts";
 import { isCorrect, Load, startLoadWorker } from "./shared/load.ts";
 import { ownServerOptions, type Program } from "../packages/cli/processes.ts";
-import { bundles, changedProject, root } from "./shared/project.ts";
+import { changedProject, removeBundles, root } from "./shared/project.ts";
 import { cpuTime, memory, processesOf } from "./shared/processes.ts";
 import { formatRange, formatTable, median } from "./shared/table.ts";
 
@@ -80,7 +80,7 @@ class Bench {
     const changed: number[] = [];
     const unchanged: number[] = [];
     for (let run = 0; run < runs; run++) {
-      await Deno.remove(bundles, { recursive: true }).catch(() => {});
+      await removeBundles();
       changed.push(await time());
       unchanged.push(await time());
     }

@@ -1,7 +1,8 @@
 /**
  * Compares a Worker on Deno, with its Activities in the sandbox, with Workers on
  * Node.js, Bun and Python that run the same Workflows and Activities (the task
- * `compare`). They take turns on one development server. Linux only.
+ * `compare`). They take turns, each with a development server of its own: it keeps
+ * what it was sent in memory, and slows down. Linux only.
  *
  * The Workers are in `peers/`. Those of Node.js and Bun use the packages that Deno
  * has installed; Temporal's SDK for Python is installed in `node_modules/.cache`.
@@ -27,7 +28,7 @@ import {
 import { startDevServer } from "../packages/cli/servers/dev_server.ts";
 import { connectClient } from "./shared/client.ts";
 import { cpuTime, memory, processesOf } from "./shared/processes.ts";
-import { bundles, root } from "./shared/project.ts";
+import { removeBundles, root } from "./shared/project.ts";
 import { installPython, python } from "./shared/python.ts";
 import { formatRange, formatTable, median } from "./shared/table.ts";
 
@@ -55,8 +56,8 @@ const commands: Record<string, string[]> = {
 /** What is measured, in the order of the table's columns. */
 type Figures = Record<string, number>;
 
-/** Measures Workers, one at a time, on one server. */
-class Comparison {
+/** Measures a Worker on a server. */
+class Measurement {
   readonly #address: string;
   readonly #client: Client;
   readonly #signal: AbortSignal;
@@ -68,7 +69,7 @@ class Comparison {
   }
 
   /** Measures a Worker, from its start to its end. */
-  async measure(name: string, open: number): Promise<Figures> {
+  async run(name: string, open: number): Promise<Figures> {
     const figures: Figures = {};
     const start = async () => {
       const begin = performance.now();
@@ -77,7 +78,7 @@ class Comparison {
       await worker.prints("Worker is polling");
       return { worker, ms: performance.now() - begin };
     };
-    await Deno.remove(bundles, { recursive: true }).catch(() => {});
+    await removeBundles();
     const { worker: changed, ms } = await start();
     figures["Start, code changed (ms)"] = ms;
     await changed[Symbol.asyncDispose]();
@@ -184,14 +185,15 @@ await runProgram("deno task compare", options, async (args) => {
   if (names.includes("python")) await installPython(signal);
   // It would warn of payloads of 1 MB.
   Runtime.install({ telemetryOptions: { logging: { filter: "ERROR" } } });
-  await using server = await startDevServer({ signal });
-  const client = await connectClient(server.address);
-  const comparison = new Comparison(client, server.address, signal);
   const measured = names.map((): Figures[] => []);
   for (let round = 0; round < rounds; round++) {
     for (const [index, name] of names.entries()) {
       console.error(`Round ${round + 1} of ${rounds}: ${name} …`);
-      measured[index].push(await comparison.measure(name, open));
+      await using server = await startDevServer({ signal });
+      const client = await connectClient(server.address);
+      const measurement = new Measurement(client, server.address, signal);
+      measured[index].push(await measurement.run(name, open));
+      await client.connection.close();
     }
   }
   const rows = Object.keys(measured[0][0]).map((figure) => {
@@ -206,5 +208,4 @@ await runProgram("deno task compare", options, async (args) => {
   });
   console.log(formatTable([["Median (minimum–maximum)", ...names], ...rows]));
   console.log('\n"×0.50": the Worker on Deno takes half.');
-  await client.connection.close();
 });

@@ -80,4 +80,5 @@ async def main() -> None:
         await asyncio.Future()
 
 
-asyncio.run(main())
+if __name__ == "__main__":  # the sandbox of Workflow code loads this file, too
+    asyncio.run(main())

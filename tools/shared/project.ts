@@ -12,12 +12,25 @@ import { run } from "../../packages/cli/processes.ts";
 export const root: string = dirname(dirname(import.meta.dirname!));
 
 /** Where the project's bundles are kept. */
-export const bundles: string = join(
+const bundles = join(
   root,
   "node_modules",
   ".cache",
   "temporal-on-deno",
 );
+
+/**
+ * Removes the project's bundles, as if its Workflow code had changed: that of the SDK
+ * stays.
+ */
+export async function removeBundles(): Promise<void> {
+  const files = await Array.fromAsync(Deno.readDir(bundles)).catch(() => []);
+  for (const { name } of files) {
+    if (name.startsWith("workflow-bundle-")) {
+      await Deno.remove(join(bundles, name));
+    }
+  }
+}
 
 /** A folder that is removed when it is disposed of. */
 export type TemporaryFolder = AsyncDisposable & { path: string };
