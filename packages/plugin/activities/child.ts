@@ -43,6 +43,7 @@ import { FrameReader, toFrame } from "./frames.ts";
 import {
   type ErrorMessage,
   KEY_LENGTH,
+  MAX_PRINTED,
   type MessageIn,
   type MessageOut,
   type MetricDescription,
@@ -55,9 +56,6 @@ import {
 type ActivityFunction = ((...args: unknown[]) => unknown) & {
   activityDefinitionOptions?: ActivityDefinitionOptions;
 };
-
-/** How much of one text that an Activity prints is kept. */
-const MAX_PRINTED = 100_000;
 
 // What is needed here is taken before Activity code can replace it.
 const { exit } = Deno;

@@ -22,6 +22,9 @@ export const SANDBOX_FAILURE = "ActivitySandboxFailure";
 /** The length of the random bytes that precede each message of a process. */
 export const KEY_LENGTH = 16;
 
+/** How much of one text that an Activity prints is kept. */
+export const MAX_PRINTED = 100_000;
+
 /** Where OpenTelemetry, whether Deno's or a package's, has its global state. */
 export const OTEL_API = Symbol.for("opentelemetry.js.api.1");
 

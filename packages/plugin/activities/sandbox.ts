@@ -14,21 +14,27 @@ import {
   ApplicationFailure,
   defaultFailureConverter,
   defaultPayloadConverter,
+  ensureApplicationFailure,
   type LogLevel,
   type MetricMeter,
+  type Payload,
   type PayloadConverter,
+  type ProtoFailure,
   RawValue,
   TemporalFailure,
   ValueError,
 } from "@temporalio/common";
 import { Runtime } from "@temporalio/worker";
+import { createRequire } from "node:module";
 import { deserialize, serialize } from "node:v8";
 import { DenoPluginError } from "../errors.ts";
+import { sdkModule } from "../workflows/bundle.ts";
 import { type ProcessOptions, toLauncherOptions } from "./command.ts";
 import { type EndNotice, FrameReader, toFrame } from "./frames.ts";
 import {
   type ErrorMessage,
   KEY_LENGTH,
+  MAX_PRINTED,
   type MessageIn,
   type MessageOut,
   OTEL_API,
@@ -43,6 +49,11 @@ type Timer = ReturnType<typeof setTimeout>;
 const PINGS_UNTIL_UNRESPONSIVE = 5;
 /** How much of what a process prints in one line, or at its end, is kept. */
 const MAX_LINE = 10_000;
+
+/** How many causes of an error are kept: messages of protobuf have 100 levels. */
+const MAX_CAUSES = 50;
+
+const { temporal } = createRequire(sdkModule)("@temporalio/proto");
 
 /** A line of what V8 prints when it ends a process, or an empty one. */
 const DUMP = /^(?:$|#|<--- |\[\d+:0x|==== C stack| {4}\S+\(\+0x)/;
@@ -442,13 +453,14 @@ class ActivityProcess implements ProcessListener {
       for (const printed of this.#printed) this.#print(printed, "");
       this.#load.resolve(message.names);
     } else if (message.type === "notLoaded") {
-      this.end(oneLine(message.error));
+      this.end(oneLine(message.error.slice(0, MAX_LINE)));
     } else if (message.type === "print") {
-      for (const line of message.text.trimEnd().split("\n")) {
+      const text = message.text.slice(0, MAX_PRINTED);
+      for (const line of text.trimEnd().split("\n")) {
         logLine(line, message.isError, call);
       }
     } else if (message.type === "exit") {
-      const { code } = message;
+      const code = Number(message.code);
       const where = call ? `in "${call.name}" ` : "";
       this.end(`Deno.exit(${code}) ${where}ended its sandbox`);
     } else if (message.type === "uncaught") {
@@ -457,7 +469,7 @@ class ActivityProcess implements ProcessListener {
       this.isRetired = true;
       const [only, ...others] = this.#calls.values();
       const culprit = call ?? (others.length === 0 ? only : undefined);
-      const { stack } = message;
+      const stack = `${message.stack}`;
       log(
         "WARN",
         "Uncaught error in an Activity sandbox; restarting the sandbox",
@@ -474,15 +486,16 @@ class ActivityProcess implements ProcessListener {
     const { context, serialization } = call;
     const { converter, passesPayloads } = this.#settings;
     switch (message.type) {
-      case "completed":
+      case "completed": {
+        const result = requirePayload(message.result);
+        if (passesPayloads) return call.resolve(RawValue.fromPayload(result));
         try {
-          const { result } = message;
-          if (passesPayloads) return call.resolve(RawValue.fromPayload(result));
           return call.resolve(converter.fromPayload(result, serialization));
         } catch {
           // A RawValue, or what JSON leaves of a function: the payload stays as it is.
-          return call.resolve(RawValue.fromPayload(message.result));
+          return call.resolve(RawValue.fromPayload(result));
         }
+      }
       case "completesAsync":
         return call.reject(new CompleteAsyncError());
       case "failed":
@@ -490,7 +503,8 @@ class ActivityProcess implements ProcessListener {
       case "heartbeat": {
         const { details } = message;
         return context.heartbeat(
-          details && converter.fromPayload(details, serialization),
+          details &&
+            converter.fromPayload(requirePayload(details), serialization),
         );
       }
       case "heartbeatFailed":
@@ -501,7 +515,11 @@ class ActivityProcess implements ProcessListener {
           },
         });
       case "log":
-        return context.log.log(message.level, message.message, message.meta);
+        // A logger may trust what the SDK says of its own entries.
+        return context.log.log(message.level, `${message.message}`, {
+          ...message.meta,
+          sdkComponent: "activity",
+        });
       case "metric":
         return record(context.metricMeter, message);
     }
@@ -533,12 +551,32 @@ function record(
   }
 }
 
+/**
+ * Returns a payload of nothing but bytes.
+ *
+ * @throws {TypeError} if a process has sent something else: the SDK encodes it where
+ * an error ends the Worker
+ */
+function requirePayload({ metadata, data }: Payload): Payload {
+  const parts = [...Object.values(metadata!), ...data ? [data] : []];
+  if (!parts.every((part: unknown) => part instanceof Uint8Array)) {
+    throw new TypeError("Cannot read a payload: it holds other than bytes");
+  }
+  return { metadata, data };
+}
+
 /** The error that the SDK converts to the same failure as the one inside. */
 function toError(
   { failure, isAbortError, nextRetryDelay }: ErrorMessage,
   converter: PayloadConverter,
   serialization: ActivitySerializationContext,
 ): Error {
+  let last: ProtoFailure | null | undefined = failure;
+  for (let causes = 0; last; last = last.cause) {
+    // It would hold the failure as it is.
+    delete last.nexusHandlerFailureInfo;
+    if (++causes === MAX_CAUSES) delete last.cause;
+  }
   const error = defaultFailureConverter
     .failureToError(failure, converter, serialization);
   // The SDK would take these as they are, past the Worker's failure converter.
@@ -550,6 +588,14 @@ function toError(
   if (isAbortError) {
     Object.defineProperty(error, "name", { value: "AbortError" });
   }
+  // The SDK encodes it where an error ends the Worker.
+  temporal.api.failure.v1.Failure.encode(
+    defaultFailureConverter.errorToFailure(
+      ensureApplicationFailure(error),
+      converter,
+      serialization,
+    ),
+  );
   return error;
 }
 
