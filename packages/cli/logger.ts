@@ -112,9 +112,13 @@ class WorkerLogger extends DefaultLogger {
   }
 
   override log(level: LogLevel, message: string, meta?: LogMetadata) {
-    if (meta?.target === retries) return this.#onRetry();
-    if (this.#failures.take(message, meta)) return;
-    if (meta?.taskEncoded) {
+    const component = meta?.sdkComponent;
+    const isApplication = component === "activity" || component === "workflow";
+    if (!isApplication && meta?.target === retries) return this.#onRetry();
+    // What an Activity logs may have attributes of the same names.
+    const isOwn = component !== "activity";
+    if (isOwn && this.#failures.take(message, meta)) return;
+    if (isOwn && meta?.taskEncoded) {
       // The whole task, as JSON and as base64, at each attempt.
       const { task: _task, taskEncoded: _taskEncoded, ...printed } = meta;
       if (message.includes("is not registered on this Worker")) {
@@ -126,8 +130,6 @@ class WorkerLogger extends DefaultLogger {
       meta = printed;
     }
     const { application, sdk } = this.#minimum;
-    const component = meta?.sdkComponent;
-    const isApplication = component === "activity" || component === "workflow";
     const minimum = isApplication ? application : sdk;
     if (logLevels.indexOf(level) >= minimum && !failures.has(message)) {
       super.log(level, message, meta);
@@ -158,18 +160,29 @@ export function formatText(
 export function formatJson(
   { level, message, meta, ...entry }: LogEntry,
 ): string {
-  return toJson({ time: time(entry), level, message, ...meta });
+  const all = { time: time(entry), level, message, ...meta };
+  const attributes = Object.entries(all)
+    .map(([key, value]) => [JSON.stringify(key), toJson(value)])
+    .filter(([_, json]) => json !== undefined);
+  return `{${attributes.map((pair) => pair.join(":")).join(",")}}`;
 }
 
 function time({ timestampNanos }: Pick<LogEntry, "timestampNanos">): string {
   return new Date(Number(timestampNanos / 1_000_000n)).toISOString();
 }
 
-function toJson(value: unknown): string {
-  return JSON.stringify(value, (_, value) => {
+function toJson(value: unknown): string | undefined {
+  // deno-lint-ignore no-explicit-any
+  const replace = (_: string, value: any) => {
     if (typeof value === "bigint") return value.toString();
     if (typeof value?.stack !== "string") return value;
     const { name, message, stack } = value;
     return { ...value, name, message, stack };
-  });
+  };
+  try {
+    return JSON.stringify(value, replace);
+  } catch {
+    // A circle, for instance. Nobody would catch an error of the log.
+    return JSON.stringify(Deno.inspect(value));
+  }
 }

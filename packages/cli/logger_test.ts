@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { formatJson, formatText } from "./logger.ts";
 
 Deno.test.sanitizer({ ops: true, resources: true });
@@ -46,4 +46,14 @@ Deno.test("formatJson() prints all attributes as one object", () => {
     sdkComponent: "worker",
     workflowId: "hello-workflow",
   });
+});
+
+Deno.test("a Worker's log prints attributes that are no JSON", () => {
+  const circle: Record<string, unknown> = {};
+  circle.circle = circle;
+  const strange = { ...entry, meta: { circle, taskQueue: 1 } };
+  assertStringIncludes(formatText(strange), "WARN Activity failed circle=");
+  const { circle: printed, taskQueue } = JSON.parse(formatJson(strange));
+  assertStringIncludes(printed, "[Circular");
+  assertEquals(taskQueue, 1);
 });

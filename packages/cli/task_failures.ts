@@ -61,7 +61,8 @@ export class TaskFailures {
   /** Sees each entry; returns whether it is not to be logged. */
   take(message: string, meta: LogMetadata = {}): boolean {
     const { runId, taskQueue, workflowId } = meta;
-    if (taskQueue?.startsWith(REPLAY_NAME)) {
+    // Workflow code can log an attribute of this name, too.
+    if (`${taskQueue}`.startsWith(REPLAY_NAME)) {
       this.#replayed.add(runId);
       const forget = () => this.#replayed.delete(runId);
       Deno.unrefTimer(setTimeout(forget, LOG_DELAY_MS));
