@@ -14,7 +14,7 @@ import type { Client, WorkflowHandle } from "@temporalio/client";
 import { Runtime } from "@temporalio/worker";
 import { join } from "node:path";
 import config from "../deno.json" with { type: "json" };
-import { UsageError } from "../packages/cli/errors.ts";
+import { UsageError, UserError } from "../packages/cli/errors.ts";
 import {
   ownServerOptions,
   Program,
@@ -183,6 +183,17 @@ await runProgram("deno task compare", options, async (args) => {
     );
   }
   if (names.includes("python")) await installPython(signal);
+  for (const name of names) {
+    const [program] = commands[name];
+    try {
+      await new Deno.Command(program, { args: ["--version"] }).output();
+    } catch {
+      throw new UserError(
+        `Cannot compare with "${name}": there is no program "${program}"; ` +
+          "install it",
+      );
+    }
+  }
   // It would warn of payloads of 1 MB.
   Runtime.install({ telemetryOptions: { logging: { filter: "ERROR" } } });
   const measured = names.map((): Figures[] => []);
