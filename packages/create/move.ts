@@ -6,9 +6,9 @@
  * @module
  */
 
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { parseEnv } from "node:util";
-import { Project, ScriptTarget } from "ts-morph";
+import { Project, ScriptTarget, ts } from "ts-morph";
 import { moveCommonJs } from "./move_commonjs.ts";
 import {
   moveManifests,
@@ -54,6 +54,8 @@ Moves an application of Temporal's TypeScript SDK from Node.js to Deno
 
 /** A larger file is not source that a person wrote. */
 const MAX_BYTES = 1_000_000;
+/** What is nested deeper overflows the stack of TypeScript's compiler. */
+const MAX_DEPTH = 1_000;
 
 const sourceFile = /\.(?:[cm]?[jt]s|[jt]sx)$/;
 const declarationFile = /\.d\.[cm]?ts$/;
@@ -89,17 +91,26 @@ export async function moveApplication(
   if (checkout !== undefined && isInside(checkout, root)) {
     refuse("it is in the checkout");
   }
-  if (!check && !allowDirty && await isDirty(root)) {
-    refuse("it has uncommitted changes; commit them, or add --allow-dirty");
-  }
   const app = new Application(root);
-  const { texts, changes, todo } = app;
-  readFolder(app);
+  const { texts, changes, todo, unread } = app;
+  try {
+    readFolder(app);
+  } catch (error) {
+    refuse(reasonOf(error));
+  }
+  for (const path of check || allowDirty ? [] : ["", ...app.repositories]) {
+    const reason = await findUncommitted(join(root, path));
+    if (reason) refuse(reason);
+  }
   const given = new Map(texts);
-  if (!texts.has("package.json")) refuse("it has no package.json");
   readTsConfigs(app);
   readManifests(app);
-  if (!texts.has("package.json")) refuse("its package.json is not valid JSON");
+  if (!texts.has("package.json")) {
+    const reason = unread.get("package.json");
+    refuse(
+      reason?.replace("it", "its package.json") ?? "it has no package.json",
+    );
+  }
   if (![...app.declared].some((name) => name.startsWith("@temporalio/"))) {
     refuse("its package.json names no package of Temporal");
   }
@@ -112,24 +123,71 @@ export async function moveApplication(
   await moveSources(app, sources);
   moveTsConfigs(app);
   moveManifests(app);
-  if (!check) await write(root, given, texts);
-  return { changes, todo };
+  for (const path of unread.keys()) texts.delete(path);
+  if (!check) {
+    await write(root, given, texts).catch((error) => refuse(reasonOf(error)));
+  }
+  return { changes: changes.filter(({ path }) => !unread.has(path)), todo };
 }
 
-/** Whether Git knows changes in a folder that are not committed. */
-async function isDirty(folder: string): Promise<boolean> {
+/** Says what the system has refused, in one line; throws any other error. */
+function reasonOf(error: unknown): string {
+  const { code, message } = error as Error & { code?: string };
+  if (!code) throw error;
+  return message.replace(/ \(os error \d+\)/, "");
+}
+
+/** Says why files of a folder may not be committed, if it is in a repository. */
+async function findUncommitted(folder: string): Promise<string | undefined> {
   try {
-    const { success, stdout } = await new Deno.Command("git", {
-      // The repository may configure a program to run.
-      args: ["-c", "core.fsmonitor=false", "status", "--porcelain", "--", "."],
-      cwd: folder,
-      stderr: "null",
-    }).output();
-    return success && stdout.length > 0;
+    const filters = await runGit(folder, [
+      ...["config", "--show-scope", "--name-only", "-z"],
+      ...["--get-regexp", "^filter[.]"],
+    ]);
+    const own = [...filters.stdout.matchAll(/(?:local|worktree)\0([^\0]*)\0/g)]
+      .map(([, name]) => [name, ""]);
+    const { success, stdout, stderr } = await runGit(folder, [
+      ...["status", "--porcelain", "--untracked-files=normal"],
+      ...["--ignore-submodules=all", "--", "."],
+    ], [["core.fsmonitor", "false"], ...own]);
+    if (stdout) {
+      return "it has uncommitted changes; commit them, or add --allow-dirty";
+    }
+    if (success || stderr.includes("not a git repository (or any")) return;
+    const [reason] = stderr.replace(/^fatal: /, "").split("\n");
+    return `Git cannot tell whether it has uncommitted changes: ${reason}; ` +
+      "correct that, or add --allow-dirty";
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
+}
+
+/** Runs Git, but none of the programs that a repository configures. */
+async function runGit(
+  cwd: string,
+  args: string[],
+  config: string[][] = [],
+) {
+  const entries = config.flatMap(([name, value], index) => [
+    [`GIT_CONFIG_KEY_${index}`, name],
+    [`GIT_CONFIG_VALUE_${index}`, value],
+  ]);
+  const { success, stdout, stderr } = await new Deno.Command("git", {
+    args,
+    cwd,
+    env: {
+      // Without these, it runs hooks when it writes the index, and what fetches.
+      GIT_OPTIONAL_LOCKS: "0",
+      GIT_ALLOW_PROTOCOL: "none",
+      GIT_CONFIG_COUNT: `${config.length}`,
+      ...Object.fromEntries(entries),
+      LC_ALL: "C",
+    },
+  }).output();
+  const [out, error] = [stdout, stderr].map((bytes) =>
+    new TextDecoder().decode(bytes)
+  );
+  return { success, stdout: out, stderr: error };
 }
 
 /** Reads what may be an application's own files. It follows no links. */
@@ -138,10 +196,15 @@ function readFolder(app: Application, prefix = "") {
     const { name } = entry;
     const path = prefix + name;
     if (entry.isDirectory) {
-      if (!/^(?:\.|node_modules$)/.test(name)) readFolder(app, `${path}/`);
-    } else if (sourceFile.test(name) || /\.jsonc?$|^\.env/.test(name)) {
+      const isOwn = !/^(?:\.|node_modules$)/.test(name) &&
+        join(app.root, path) !== checkout;
+      if (isOwn) readFolder(app, `${path}/`);
+    }
+    if (name === ".git" && prefix) app.repositories.push(prefix);
+    if (entry.isDirectory) continue;
+    if (sourceFile.test(name) || /\.jsonc?$|^\.env/.test(name)) {
       const reason = readSource(app, path);
-      if (reason) app.todo.push({ path, text: `${reason}: it stays as it is` });
+      if (reason) app.leave(path, reason);
     }
   }
 }
@@ -159,9 +222,26 @@ function readSource(app: Application, path: string): string | undefined {
       .decode(Deno.readFileSync(file));
     if (/(?:^|\/)\.env/.test(path)) {
       app.variables.push(...Object.keys(parseEnv(text)));
-    } else app.texts.set(path, text);
+    } else if (isDeep(path, text)) return "it is nested too deeply";
+    else app.texts.set(path, text);
   } catch (error) {
     return error instanceof TypeError ? "it is not UTF-8" : "it cannot be read";
+  }
+}
+
+/** Whether code or JSON is nested too deeply for TypeScript's compiler. */
+function isDeep(path: string, text: string): boolean {
+  const isBelow = (node: ts.Node, depth: number): boolean =>
+    depth === 0 ||
+    ts.forEachChild(node, (child) => isBelow(child, depth - 1) || undefined) ===
+      true;
+  try {
+    return isBelow(
+      ts.createSourceFile(path, text, ScriptTarget.ESNext),
+      MAX_DEPTH,
+    );
+  } catch {
+    return true; // The stack overflows.
   }
 }
 
@@ -273,16 +353,40 @@ function pluginFolder({ texts }: Application, paths: string[]): string {
   return shared;
 }
 
-/** Writes what differs. */
+/** Writes what differs, or nothing. A file is replaced at once, and no link followed. */
 async function write(
   root: string,
   given: Map<string, string>,
   texts: Map<string, string>,
 ) {
-  for (const [path, text] of texts) {
-    if (text === given.get(path)) continue;
-    await Deno.mkdir(dirname(join(root, path)), { recursive: true });
-    await Deno.writeTextFile(join(root, path), text);
+  const changed = [...texts].filter(([path, text]) => text !== given.get(path));
+  if (changed.length === 0) return;
+  const folder = await Deno.makeTempDir({ dir: root, prefix: ".move-" });
+  const done: string[] = [];
+  try {
+    for (const [index, [path, text]] of changed.entries()) {
+      const copy = join(folder, `${index}`);
+      await Deno.writeTextFile(copy, text);
+      const { mode } = given.has(path)
+        ? await Deno.lstat(join(root, path))
+        : { mode: null };
+      if (mode !== null && Deno.build.os !== "windows") {
+        await Deno.chmod(copy, mode & 0o777);
+      }
+    }
+    for (const [index, [path]] of changed.entries()) {
+      await Deno.rename(join(folder, `${index}`), join(root, path));
+      done.push(path);
+    }
+  } catch (error) {
+    for (const path of done) {
+      const text = given.get(path);
+      if (text === undefined) await Deno.remove(join(root, path));
+      else await Deno.writeTextFile(join(root, path), text);
+    }
+    throw error;
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
   for (const path of given.keys()) {
     const renamed = path.replace(/js$/, "cjs");

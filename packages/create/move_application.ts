@@ -18,6 +18,10 @@ export interface Finding {
 
 /** The application that moves, by paths in its folder. */
 export class Application {
+  /** The files that stay as they are, and why. */
+  unread: Map<string, string> = new Map();
+  /** The folders in it that are repositories of their own, such as submodules. */
+  repositories: string[] = [];
   /** The texts of its files, as they are to be. */
   texts: Map<string, string> = new Map();
   /** Its packages that move, by folder: its own has the name ".". */
@@ -43,6 +47,14 @@ export class Application {
 
   /** Takes the path of its folder. */
   constructor(readonly root: string) {}
+
+  /** Leaves a file as it is. */
+  leave(path: string, reason: string): void {
+    this.texts.delete(path);
+    if (this.unread.has(path)) return;
+    this.unread.set(path, reason);
+    this.todo.push({ path, text: `${reason}: it stays as it is` });
+  }
 }
 
 /** A `package.json`. */
@@ -67,26 +79,27 @@ export function isKept({ kept }: Application, path: string): boolean {
 
 /** Returns the packages that a `package.json` names, and their versions. */
 export function dependenciesOf(manifest: Manifest): Record<string, string> {
-  return {
+  const all = {
     ...manifest.peerDependencies,
     ...manifest.optionalDependencies,
     ...manifest.devDependencies,
     ...manifest.dependencies,
   };
+  const entries = Object.entries(all)
+    .filter(([, version]) => typeof version === "string");
+  return Object.fromEntries(entries);
 }
 
 /** Parses JSON, which may have comments. If it cannot, it leaves the file alone. */
-export function readJson<T>(
-  { texts, todo }: Application,
-  path: string,
-): T | undefined {
+export function readJson<T>(app: Application, path: string): T | undefined {
   const errors: ParseError[] = [];
-  const value = parse(texts.get(path)!, errors, { allowTrailingComma: true });
+  const value = parse(app.texts.get(path)!, errors, {
+    allowTrailingComma: true,
+  });
   if (errors.length === 0 && Object(value) === value && !Array.isArray(value)) {
     return value as T;
   }
-  texts.delete(path);
-  todo.push({ path, text: "it is not valid JSON: it stays as it is" });
+  app.leave(path, "it is not valid JSON");
 }
 
 /** Sets or deletes a value, and leaves the rest of the file as it is. */

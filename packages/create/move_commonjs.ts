@@ -26,9 +26,10 @@ export function moveCommonJs(app: Application): void {
     const folder = packageOf(app, path);
     const manifest = packages.get(folder);
     const isConverted = manifest && becomesModules(app, folder);
+    const renamed = path.replace(/js$/, "cjs");
+    const isTaken = texts.has(renamed) || app.unread.has(renamed);
     if (!/^\.|\.config\.js$|rc\.js$/.test(name)) found.push(path);
-    else if (isConverted && !name.startsWith("next.")) {
-      const renamed = path.replace(/js$/, "cjs");
+    else if (isConverted && !name.startsWith("next.") && !isTaken) {
       texts.delete(path);
       texts.set(renamed, text);
       app.commonJs.add(renamed);

@@ -32,7 +32,9 @@ export function readManifests(app: Application): void {
   const own = manifests.find(([path]) => path === "package.json")?.[1];
   for (const [path, manifest] of manifests) {
     const folder = dirname(path);
-    const { name, main = ".", exports } = manifest;
+    const { exports } = manifest;
+    const [name, main = "."] = [manifest.name, manifest.main]
+      .map((value) => typeof value === "string" ? value : undefined);
     const names = Object.keys(dependenciesOf(manifest));
     const builder = names.find((name) => framework.test(name));
     const isRoot = manifest === own;
@@ -105,7 +107,10 @@ export function moveTsConfigs(app: Application): void {
   for (const path of [...app.texts.keys()].filter(isTsConfig)) {
     if (isKept(app, path)) continue;
     const { compilerOptions } = readJson<TsConfig>(app, path) ?? {};
-    if (!compilerOptions) continue;
+    if (
+      !compilerOptions || typeof compilerOptions !== "object" ||
+      Array.isArray(compilerOptions)
+    ) continue;
     const { lib, baseUrl, paths, module = "", moduleResolution = "" } =
       compilerOptions;
     const set = (name: string, value: unknown, text: string) =>

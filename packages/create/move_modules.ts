@@ -137,12 +137,17 @@ function declare(app: Application, owner: string, path: string) {
 function findPackage({ root }: Application, name: string) {
   for (let up = root;; up = dirname(up)) {
     const folder = join(up, "node_modules", name);
+    const file = join(folder, "package.json");
     try {
-      const text = Deno.readTextFileSync(join(folder, "package.json"));
-      return { folder, manifest: JSON.parse(text) as Manifest };
+      // A pipe would block, and a device may have no end.
+      if (isFile(file)) {
+        const manifest: Manifest = JSON.parse(Deno.readTextFileSync(file));
+        return { folder, manifest };
+      }
     } catch {
-      if (up === dirname(up)) return;
+      // It is none, or may not be read.
     }
+    if (up === dirname(up)) return;
   }
 }
 

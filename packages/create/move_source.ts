@@ -39,6 +39,12 @@ const spread = "if what is spread here has plugins, add denoPlugins there";
 const transform =
   "Node.js runs this syntax with --experimental-transform-types only";
 
+/** Returns text as a literal with these quotes. */
+function literal(text: string, quote: string): string {
+  const escaped = JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"');
+  return quote + escaped.replaceAll(quote, `\\${quote}`) + quote;
+}
+
 /** Whether syntax is more than JavaScript with types. */
 function needsTransform(node: Node): boolean {
   return Node.isEnumDeclaration(node) && !node.isAmbient() ||
@@ -162,7 +168,8 @@ export function moveSource(
     const attribute = isJson ? ' with { type: "json" }' : "";
     if (renamed === name && !isJson) return;
     const own = node.getText()[0];
-    edit(node, own + renamed + own + attribute, `imports "${renamed}"`);
+    const text = literal(renamed, own) + attribute;
+    edit(node, text, `imports "${renamed}"`);
   }
 
   /** The path of a module, which an option of the SDK or a URL names. */
@@ -183,7 +190,7 @@ export function moveSource(
     const name = node.getLiteralValue().replace(/^(?!\.)/, "./");
     const renamed = rename(name);
     if (!renamed || renamed === name || isUrl && !name.endsWith("js")) return;
-    edit(node, quote + renamed + quote, `names "${renamed}"`);
+    edit(node, literal(renamed, quote), `names "${renamed}"`);
   }
 
   function moveCall(node: CallExpression) {
@@ -202,8 +209,9 @@ export function moveSource(
       const given = argument.getLiteralText();
       const renamed = rename(given) ?? given;
       add('import { fileURLToPath } from "node:url";');
-      const text =
-        `fileURLToPath(import.meta.resolve(${quote}${renamed}${quote}))`;
+      const text = `fileURLToPath(import.meta.resolve(${
+        literal(renamed, quote)
+      }))`;
       edit(node, text, `resolves "${renamed}" as an ES module does`);
     } else if (
       /^require(?:\.resolve)?$/.test(name) &&
@@ -401,7 +409,7 @@ export function moveSource(
     const isDefault = text === undefined || /\bexport (?:=|default)/.test(text);
     const what = isDefault ? node.getName() : `* as ${node.getName()}`;
     const kind = node.isTypeOnly() ? "import type" : "import";
-    const from = `${quote}${renamed}${quote}`;
+    const from = literal(renamed, quote);
     edit(node, `${kind} ${what} from ${from};`, `imports "${renamed}"`);
   }
 

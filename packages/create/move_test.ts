@@ -1,6 +1,11 @@
 /** What is changed in an application that moves, and what is not. */
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { dirname, join } from "node:path";
 import { moveApplication, MoveError } from "./move.ts";
 
@@ -669,6 +674,48 @@ Deno.test("moveApplication() refuses uncommitted changes, unless they are allowe
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("moveApplication() runs no program that a repository configures", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const ran = join(folder, ".git", "ran");
+    const script = `touch '${ran}'; cat`;
+    await writeFiles(folder, { "package.json": manifest });
+    const git = (...args: string[]) =>
+      new Deno.Command("git", {
+        args: ["-c", "user.name=x", "-c", "user.email=x@x", ...args],
+        cwd: folder,
+      }).output();
+    await git("init", "-q");
+    await git("add", "-A");
+    await git("commit", "-qm", "x");
+    await git("config", "filter.hostile.clean", script);
+    await git("config", "core.fsmonitor", `touch '${ran}'`);
+    await Deno.writeTextFile(
+      join(folder, ".git", "info", "attributes"),
+      "* filter=hostile",
+    );
+    // Git reads the file again, by the filter.
+    await Deno.utime(join(folder, "package.json"), 1, 1);
+    await moveApplication(folder);
+    await assertRejects(() => Deno.stat(ran), Deno.errors.NotFound);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("moveApplication() leaves alone what is nested too deeply", async () => {
+  const deep = `${"[".repeat(20_000)}${"]".repeat(20_000)}`;
+  const { files, todo } = await move({
+    "package.json": manifest,
+    "src/deep.ts": `export const deep = ${deep};`,
+  });
+  assertStringIncludes(files["src/deep.ts"], deep);
+  assertEquals(
+    todo.filter((line) => line.startsWith("src/deep.ts")),
+    ["src/deep.ts: it is nested too deeply: it stays as it is"],
+  );
 });
 
 Deno.test("moveApplication() refuses what is no application", async () => {
