@@ -26,7 +26,7 @@ export function moveCommonJs(app: Application): void {
     const folder = packageOf(app, path);
     const manifest = packages.get(folder);
     const isConverted = manifest && becomesModules(app, folder);
-    const renamed = path.replace(/js$/, "cjs");
+    const renamed = path.replace(/\.js$/, ".cjs");
     const isTaken = texts.has(renamed) || app.unread.has(renamed);
     if (!/^\.|\.config\.js$|rc\.js$/.test(name)) found.push(path);
     else if (isConverted && !name.startsWith("next.") && !isTaken) {

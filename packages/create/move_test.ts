@@ -1,11 +1,6 @@
 /** What is changed in an application that moves, and what is not. */
 
-import {
-  assert,
-  assertEquals,
-  assertRejects,
-  assertStringIncludes,
-} from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "node:path";
 import { moveApplication, MoveError } from "./move.ts";
 
@@ -680,41 +675,195 @@ Deno.test("moveApplication() runs no program that a repository configures", asyn
   const folder = await Deno.makeTempDir();
   try {
     const ran = join(folder, ".git", "ran");
-    const script = `touch '${ran}'; cat`;
-    await writeFiles(folder, { "package.json": manifest });
-    const git = (...args: string[]) =>
+    const program = `touch '${ran}'; cat`;
+    const git = (cwd: string, ...args: string[]) =>
       new Deno.Command("git", {
         args: ["-c", "user.name=x", "-c", "user.email=x@x", ...args],
-        cwd: folder,
+        cwd,
       }).output();
-    await git("init", "-q");
-    await git("add", "-A");
-    await git("commit", "-qm", "x");
-    await git("config", "filter.hostile.clean", script);
-    await git("config", "core.fsmonitor", `touch '${ran}'`);
-    await Deno.writeTextFile(
-      join(folder, ".git", "info", "attributes"),
-      "* filter=hostile",
-    );
-    // Git reads the file again, by the filter.
-    await Deno.utime(join(folder, "package.json"), 1, 1);
+    await writeFiles(folder, { "package.json": plain, "sub/a.ts": "" });
+    const sub = join(folder, "sub");
+    for (const one of [sub, folder]) {
+      await git(one, "init", "-q");
+      await git(one, "add", "-A");
+      await git(one, "commit", "-qm", "x");
+      await git(one, "config", "core.fsmonitor", `${program}; false`);
+      await git(one, "config", "filter.x=y.clean", program);
+      await writeFiles(join(one, ".git"), {
+        "info/attributes": "* filter=x=y",
+      });
+      const hook = join(one, ".git", "hooks", "post-index-change");
+      await Deno.mkdir(dirname(hook), { recursive: true });
+      await Deno.writeTextFile(hook, `#!/bin/sh\n${program}`, { mode: 0o755 });
+    }
+    // Git has to look at the content of what seems to have changed.
+    for (const file of ["package.json", "sub/a.ts"]) {
+      await Deno.utime(join(folder, file), 1, 1);
+    }
+    await Deno.remove(ran).catch(() => {});
     await moveApplication(folder);
-    await assertRejects(() => Deno.stat(ran), Deno.errors.NotFound);
+    assertEquals(await Deno.stat(ran).catch(() => "missing"), "missing");
+    // It has moved the folder, and knows changes in a submodule, too.
+    await git(folder, "-c", "core.fsmonitor=false", "commit", "-qam", "moved");
+    await git(folder, "-c", "core.fsmonitor=false", "add", "-A");
+    await git(folder, "-c", "core.fsmonitor=false", "commit", "-qm", "moved");
+    await Deno.writeTextFile(join(folder, "sub/new.ts"), "");
+    const { message } = await moveApplication(folder).catch((error) => error);
+    assertStringIncludes(message, "it has uncommitted changes");
+    await Deno.writeTextFile(join(folder, ".git/index"), "garbage");
+    const broken = await moveApplication(folder).catch((error) => error);
+    assertStringIncludes(broken.message, "Git cannot tell whether it has");
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 });
 
-Deno.test("moveApplication() leaves alone what is nested too deeply", async () => {
-  const deep = `${"[".repeat(20_000)}${"]".repeat(20_000)}`;
-  const { files, todo } = await move({
-    "package.json": manifest,
-    "src/deep.ts": `export const deep = ${deep};`,
+Deno.test("moveApplication() sees files that Git is configured not to show", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const git = (...args: string[]) =>
+      new Deno.Command("git", { args, cwd: folder }).output();
+    await git("init", "-q");
+    await git("config", "status.showUntrackedFiles", "no");
+    await writeFiles(folder, { "package.json": plain });
+    const { message } = await moveApplication(folder).catch((error) => error);
+    assertStringIncludes(message, "it has uncommitted changes");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("moveApplication() writes to no link, and over nothing that it did not read", async () => {
+  const folder = await Deno.makeTempDir();
+  const outside = await Deno.makeTempDir();
+  try {
+    await writeFiles(folder, {
+      "package.json": manifest,
+      ".eslintrc.js": "module.exports = {};",
+      ".eslintrc.cjs": "module.exports = { mine: 1 };",
+      "protos/root.js": "module.exports = {};",
+      "protos/package.json": "{ broken",
+      "src/worker.ts":
+        "import { Worker } from '@temporalio/worker';\nawait Worker.create({});\n",
+    });
+    const links = ["deno.json", "src/deno_plugins.ts", "protos.txt"];
+    for (const [index, link] of links.entries()) {
+      const target = join(outside, `${index}`);
+      if (index !== 1) await Deno.writeTextFile(target, "precious");
+      await Deno.symlink(target, join(folder, link));
+    }
+    const { changes } = await moveApplication(folder);
+    assertEquals(read(outside), { "0": "precious", "2": "precious" });
+    const files = read(folder);
+    assertEquals(files["protos/package.json"], "{ broken");
+    assertEquals(files[".eslintrc.js"], "module.exports = {};");
+    assertEquals(files[".eslintrc.cjs"], "module.exports = { mine: 1 };");
+    assertEquals(changes.filter(({ path }) => links.includes(path)), []);
+    // Another deno.json, which is not UTF-8.
+    await Deno.remove(join(folder, "deno.json"));
+    const bytes = new Uint8Array([0x7b, 0xe4, 0x7d]);
+    await Deno.writeFile(join(folder, "deno.json"), bytes);
+    await moveApplication(folder);
+    assertEquals(await Deno.readFile(join(folder, "deno.json")), bytes);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+    await Deno.remove(outside, { recursive: true });
+  }
+});
+
+Deno.test("moveApplication() changes nothing if the disk is full", async () => {
+  const folder = await Deno.makeTempDir();
+  const { rename } = Deno;
+  try {
+    await writeFiles(folder, {
+      "package.json": manifest,
+      "src/worker.ts": "import 'fs';\nimport './x';\n",
+      "src/x.ts": "",
+    });
+    const given = read(folder);
+    let count = 0;
+    Deno.rename = (from, to) => {
+      if (++count < 3) return rename(from, to);
+      const message = "No space left on device (os error 28)";
+      throw Object.assign(new Error(message), { code: "ENOSPC" });
+    };
+    const error = await moveApplication(folder).catch((error) => error);
+    assert(error instanceof MoveError);
+    assertEquals(
+      error.message,
+      `Cannot move "${folder}": No space left on device`,
+    );
+    assertEquals(read(folder), given);
+  } finally {
+    Deno.rename = rename;
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("moveApplication() keeps the mode of a file", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await writeFiles(folder, {
+      "package.json": plain,
+      "cli.ts": "#!/usr/bin/env deno\nimport 'fs';\n",
+    });
+    const file = join(folder, "cli.ts");
+    await Deno.chmod(file, 0o750);
+    await moveApplication(folder);
+    assertStringIncludes(await Deno.readTextFile(file), "node:fs");
+    assertEquals((await Deno.stat(file)).mode! & 0o777, 0o750);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("moveApplication() takes no offense at values of wrong types", async () => {
+  const dependencies = { "@temporalio/worker": "^1.24.0", "x": 1 };
+  const { files } = await move({
+    "package.json": JSON.stringify({
+      dependencies,
+      name: 5,
+      main: {},
+      scripts: { a: null },
+      workspaces: true,
+    }),
+    "sub/package.json": JSON.stringify({ dependencies, name: "sub", main: 7 }),
+    "tsconfig.json": '{ "compilerOptions": [] }',
+    "tsconfig.build.json": '{ "compilerOptions": "x" }',
+    "a.ts": "import 'fs';",
   });
-  assertStringIncludes(files["src/deep.ts"], deep);
+  assertEquals(files["a.ts"], "import 'node:fs';");
+});
+
+Deno.test("moveApplication() leaves alone what is nested too deeply", async () => {
+  const sum = `export const x = ${Array(50_000).fill("1").join("+")};`;
+  const { todo } = await move({
+    "package.json": plain,
+    "sum.ts": sum,
+    "parentheses.ts": "(".repeat(100_000),
+    "sum.js": `require("@temporalio/worker");${sum.replace("export", "")}`,
+    "tsconfig.json": "[".repeat(100_000),
+  });
   assertEquals(
-    todo.filter((line) => line.startsWith("src/deep.ts")),
-    ["src/deep.ts: it is nested too deeply: it stays as it is"],
+    todo.map((line) => line.split(": ")[1]),
+    Array(4).fill("it is nested too deeply"),
+  );
+  const error = await move({ "package.json": "[".repeat(100_000) })
+    .catch((error) => error);
+  assertStringIncludes(
+    error.message,
+    ": its package.json is nested too deeply",
+  );
+});
+
+Deno.test("moveApplication() escapes the names of files in imports", async () => {
+  const text = await moveText(
+    `import './it\\'s';\nimport "./it's";\nimport './a\\\\b';\n`,
+    { "src/it's.ts": "", "src/a\\b.ts": "" },
+  );
+  assertEquals(
+    text,
+    `import './it\\'s.ts';\nimport "./it's.ts";\nimport './a\\\\b.ts';\n`,
   );
 });
 
