@@ -7,7 +7,7 @@
  * @module
  */
 
-import { fail, readCommandLine } from "./program.ts";
+import { fail, printable, readCommandLine } from "./program.ts";
 import { checkout, isInside, projectFiles, sourceFor } from "./project.ts";
 
 /** The project cannot be created there. The message says why, in one line. */
@@ -125,10 +125,12 @@ if (import.meta.main) {
     if (!(error instanceof CreateError)) throw error;
     fail(error.message);
   }
-  console.log(`Created a project in "${folder}"`);
+  console.log(`Created a project in "${printable(folder)}"`);
   if (checkout !== undefined) {
     console.log(`It uses the packages of the checkout in "${checkout}"`);
   }
-  const name = /^[\w./-]+$/.test(folder) ? folder : JSON.stringify(folder);
+  const name = /^[\w./-]+$/.test(folder)
+    ? folder
+    : printable(`'${folder.replaceAll("'", `'\\''`)}'`);
   console.log(`Next:\n  cd ${name}\n  deno task demo`);
 }

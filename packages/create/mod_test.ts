@@ -148,6 +148,21 @@ Deno.test("createProject() refuses a folder in the checkout", () => {
   );
 });
 
+test("createProject() finds the checkout from a folder behind a link", (folder) => {
+  Deno.mkdirSync(join(folder, "a", "b", "c"), { recursive: true });
+  Deno.symlinkSync(join(folder, "a", "b", "c"), join(folder, "link"));
+  createProject(join(folder, "link", "new"));
+  const real = join(folder, "a/b/c/new");
+  const { links } = JSON.parse(Deno.readTextFileSync(join(real, "deno.json")));
+  for (const link of links) assert(Deno.statSync(join(real, link)).isDirectory);
+});
+
+test("createProject() refuses a link into the checkout", (folder) => {
+  const link = join(folder, "link");
+  Deno.symlinkSync(import.meta.dirname!, link);
+  assertStringIncludes(refusal(join(link, "new")), ": it is in the checkout");
+});
+
 test("createProject() completes what an interrupted run has left", (folder) => {
   createProject(folder);
   const files = read(folder);
@@ -183,6 +198,18 @@ test("the program needs the permissions for the folder alone", async (folder) =>
   assertEquals(code, 0);
   assertStringIncludes(stdout, `Created a project in "${path}"\n`);
   assertStringIncludes(stdout, `Next:\n  cd ${path}\n  deno task demo\n`);
+});
+
+test("the program prints any name so that a shell and a terminal take it as text", async (folder) => {
+  const path = join(folder, "it's $(x) \x1b[31m\u202e");
+  const { code, stdout } = await run([path], ["-R", "-W"]);
+  assertEquals(code, 0);
+  const shown = join(folder, "it's $(x) ?[31m?");
+  assertStringIncludes(stdout, `Created a project in "${shown}"\n`);
+  assertStringIncludes(
+    stdout,
+    `  cd '${shown.replace("'", "'\\''")}'\n`,
+  );
 });
 
 test("the program reports a failure in one line", async (folder) => {

@@ -4,10 +4,13 @@
  * @module
  */
 
-/** Returns text without control characters, which could pass for other lines. */
+/** Returns text without what could pass for other lines, or reorders it. */
 export function printable(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.replaceAll(/[\x00-\x1f\x7f-\x9f]/g, "?");
+  return text.replaceAll(
+    // deno-lint-ignore no-control-regex
+    /[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g,
+    "?",
+  );
 }
 
 /** Prints an error and ends the program with code 1, or with 2 after its usage. */

@@ -4,7 +4,15 @@
  * @module
  */
 
-import { isAbsolute, relative, resolve, sep } from "node:path";
+import {
+  basename,
+  dirname,
+  isAbsolute,
+  join,
+  relative,
+  resolve,
+  sep,
+} from "node:path";
 import { fileURLToPath } from "node:url";
 import own from "./deno.json" with { type: "json" };
 import { config, files } from "./template.ts";
@@ -25,7 +33,7 @@ export const checkout: string | undefined = import.meta.url.startsWith("file:")
 /** Returns where a project in a folder takes these of the packages from. */
 export function sourceFor(folder: string, packages: string[]): Source {
   const links = packages.map((name) =>
-    relative(resolve(folder), resolve(checkout ?? "", name)).replaceAll(
+    relative(realFolder(folder), resolve(checkout ?? "", name)).replaceAll(
       sep,
       "/",
     )
@@ -33,9 +41,24 @@ export function sourceFor(folder: string, packages: string[]): Source {
   return { version: own.version, ...checkout !== undefined && { links } };
 }
 
+/**
+ * Returns where a folder is, or will be, without links: Deno looks for what `deno.json`
+ * names from there.
+ */
+function realFolder(folder: string): string {
+  const path = resolve(folder);
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    // It does not exist, or may not be read.
+    const parent = dirname(path);
+    return parent === path ? path : join(realFolder(parent), basename(path));
+  }
+}
+
 /** Whether a folder lies in another one, or is that. */
 export function isInside(parent: string, folder: string): boolean {
-  const path = relative(parent, resolve(folder));
+  const path = relative(parent, realFolder(folder));
   return !isAbsolute(path) && path.split(sep)[0] !== "..";
 }
 

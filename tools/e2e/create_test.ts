@@ -102,7 +102,7 @@ Deno.test("a project created from a checkout runs and passes its checks", async 
     `Created a project in "${cwd}"
 It uses the packages of the checkout in "${root}"
 Next:
-  cd "${cwd}"
+  cd '${cwd}'
   deno task demo
 `,
   );
