@@ -7,6 +7,7 @@
  */
 
 import { resolve } from "node:path";
+import { escapeControls } from "./errors.ts";
 import { runProgram } from "./program.ts";
 import { bundleWorkflowCode } from "@temporal-on-deno/plugin";
 
@@ -16,5 +17,5 @@ await runProgram("deno task bundle [PATH]", options, async (args) => {
   const { PATH = "workflows.ts" } = args;
   // The cache keeps it.
   await bundleWorkflowCode({ workflowsPath: resolve(PATH) });
-  console.log(`Bundled Workflow code of "${PATH}"`);
+  console.log(escapeControls(`Bundled Workflow code of "${PATH}"`));
 });

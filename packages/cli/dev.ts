@@ -10,6 +10,7 @@
 import { basename, join, relative } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { refusedAddress } from "./connect.ts";
+import { escapeControls } from "./errors.ts";
 import { answers } from "./ports.ts";
 import { abortable, onSignal, printError, runProgram } from "./program.ts";
 import { settingsOptions } from "./settings.ts";
@@ -78,7 +79,7 @@ await runProgram("deno task dev [TASK]", options, async (args) => {
       .catch(() => undefined);
     if (reason) {
       isDraining = true;
-      console.log(`Worker restarts: ${reason}`);
+      console.log(escapeControls(`Worker restarts: ${reason}`));
       worker.kill("SIGTERM");
     }
     await worker.status;

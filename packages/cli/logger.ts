@@ -60,7 +60,8 @@ export function installRuntime(options: RuntimeOptions) {
       `Cannot use LOG_LEVEL "${wanted}": use ${logLevels.join(", ")}`,
     );
   }
-  const format = { text: formatText, json: formatJson }[logFormat];
+  const format = new Map([["text", formatText], ["json", formatJson]])
+    .get(logFormat);
   if (!format) {
     throw new UserError(
       `Cannot use log format "${logFormat}": use text or json`,

@@ -113,7 +113,11 @@ async function* readFiles(paths: string[]): AsyncGenerator<Recorded> {
     const isFolder = (await Deno.stat(path).catch(() => null))?.isDirectory;
     if (!isFolder) yield { file: path, load: () => readHistory(path) };
     else {
-      for await (const { name } of Deno.readDir(path)) {
+      const entries = await Array.fromAsync(Deno.readDir(path))
+        .catch(({ message }) => {
+          throw new UserError(`Cannot read "${path}": ${message}`);
+        });
+      for (const { name } of entries) {
         const file = join(path, name);
         if (!/\.(?:json|bin|binpb|pb)$/i.test(name)) continue;
         yield { file, load: () => readHistory(file) };
@@ -137,7 +141,11 @@ async function* saveEach(
   histories: AsyncIterable<Recorded>,
   folder: string,
 ): AsyncGenerator<Recorded> {
-  await Deno.mkdir(folder, { recursive: true });
+  await Deno.mkdir(folder, { recursive: true }).catch(({ message }) => {
+    throw new UserError(
+      `Cannot save Event Histories in "${folder}": ${message}`,
+    );
+  });
   for await (const recorded of histories) {
     const load = async () => {
       const history = await recorded.load();

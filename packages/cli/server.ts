@@ -5,11 +5,14 @@
  */
 
 import { readNumber } from "./arguments.ts";
-import { UserError } from "./errors.ts";
+import { UsageError, UserError } from "./errors.ts";
 import { interruption, runProgram } from "./program.ts";
 import { startDevServer } from "./servers/dev_server.ts";
 import { waitForInterruption } from "./processes.ts";
 import { isFree } from "./ports.ts";
+
+/** The Web UI needs a port, too. */
+const MAX_PORT = 65_535 - 1000;
 
 const options = {
   "--port NUMBER": "gRPC port (default: 7233); the Web UI's is 1000 higher",
@@ -17,6 +20,11 @@ const options = {
 
 await runProgram("deno task server", options, async (args) => {
   const port = readNumber("--port", args.port ?? "7233");
+  if (!Number.isInteger(port) || port < 1 || port > MAX_PORT) {
+    throw new UsageError(
+      `Cannot use "${args.port}" for "--port": use a number from 1 to ${MAX_PORT}`,
+    );
+  }
   const taken = [port, port + 1000].find((port) => !isFree(port));
   if (taken) {
     throw new UserError(

@@ -16,7 +16,7 @@ import {
 } from "@temporalio/worker";
 import { relative } from "node:path";
 import { connectError } from "./connect.ts";
-import { UsageError, UserError } from "./errors.ts";
+import { escapeControls, UsageError, UserError } from "./errors.ts";
 import { installRuntime } from "./logger.ts";
 import { deadline, onSignal, printError, runProgram } from "./program.ts";
 import { replayOpen } from "./replay_open.ts";
@@ -137,10 +137,10 @@ class WorkerReporter implements NativeConnectionPlugin, WorkerPlugin {
     // The task "dev" sets it.
     if (Deno.env.get("TEMPORAL_REPLAY_OPEN")) replayOpen(worker, this.#address);
     revokeSecrets();
-    console.log(
+    console.log(escapeControls(
       `Worker is polling Task Queue "${taskQueue}" in Namespace ` +
         `"${namespace}" at ${this.#address}; press Ctrl-C to stop it`,
-    );
+    ));
     try {
       await next(worker);
     } catch (error) {

@@ -365,7 +365,9 @@ async function requireSandbox(
 ) {
   const code = "code" in bundle
     ? bundle.code
-    : await Deno.readTextFile(bundle.codePath);
+    : await Deno.readTextFile(bundle.codePath).catch(({ message }) => {
+      throw new DenoPluginError(`Cannot use the Workflow bundle: ${message}`);
+    });
   if (hasSandbox(code)) return;
   throw new DenoPluginError(
     "Cannot use the Workflow bundle: it was made without DenoPlugin; pass " +

@@ -16,7 +16,12 @@ import {
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { bundleWorkflowCode, DenoPlugin, DenoPluginError } from "./mod.ts";
+import {
+  bundleWorkflowCode,
+  DenoPlugin,
+  DenoPluginError,
+  type DenoPluginOptions,
+} from "./mod.ts";
 import { codec } from "./testdata/codec.ts";
 import { createEnvironment, telemetryOptions } from "./testdata/environment.ts";
 import { Greeting } from "./testdata/greeting.ts";
@@ -307,6 +312,37 @@ Deno.test("bundleWorkflowCode() refuses a webpackConfigHook", async () => {
     'Cannot bundle Workflow code: "webpackConfigHook" is for webpack; use ' +
       "bundleWorkflowCode of @temporalio/worker with " +
       '"plugins: [new DenoPlugin()]"',
+  );
+});
+
+Deno.test("DenoPlugin says how to correct options of wrong types", async () => {
+  const activities = import.meta.resolve("./testdata/greeting.ts");
+  const cases: [DenoPluginOptions, string][] = [
+    [
+      { activities: "./activities.ts" },
+      'Cannot load Activities from "./activities.ts": it is not a URL; pass ' +
+      'import.meta.resolve("./activities.ts")',
+    ],
+    [
+      { activities, heapLimitMB: -1 },
+      'Cannot limit Activities to "-1" MB: pass a positive integer',
+    ],
+  ];
+  for (const [options, message] of cases) {
+    await assertRejects(
+      () => new DenoPlugin(options).configureWorker({ taskQueue: "x" }),
+      DenoPluginError,
+      message,
+    );
+  }
+  await assertRejects(
+    () =>
+      execute("echo", {
+        workflowsPath: undefined,
+        workflowBundle: { codePath: "/no/bundle.js" },
+      }),
+    DenoPluginError,
+    "Cannot use the Workflow bundle: No such file",
   );
 });
 

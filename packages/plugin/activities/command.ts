@@ -35,6 +35,20 @@ const kinds = ["env", "ffi", "net", "read", "run", "sys", "write"];
 export function toLauncherOptions(options: ProcessOptions): LauncherOptions {
   const { heapLimitMB, inspect, module, payloadConverter } = options;
   const { permissions = {} } = options;
+  if (!URL.canParse(module)) {
+    throw new DenoPluginError(
+      `Cannot load Activities from "${module}": it is not a URL; pass ` +
+        `import.meta.resolve("${module}")`,
+    );
+  }
+  if (
+    heapLimitMB !== undefined &&
+    !(Number.isInteger(heapLimitMB) && heapLimitMB > 0)
+  ) {
+    throw new DenoPluginError(
+      `Cannot limit Activities to "${heapLimitMB}" MB: pass a positive integer`,
+    );
+  }
   const names = payloadConverter
     ? "activities, payloadConverter"
     : "activities";
