@@ -116,14 +116,14 @@ for (const [name, args, options] of cases) {
 }
 
 Deno.test("an argument that cannot be converted fails as without the sandbox", async () => {
-  const [expected, actual] = await Promise.all(
-    ["outside", "inside"].map((taskQueue) =>
-      environment.client.workflow.execute<typeof passInvalidJson>(
-        "passInvalidJson",
-        { taskQueue, workflowId: crypto.randomUUID() },
-      )
-    ),
-  );
+  const run = (taskQueue: string) =>
+    environment.client.workflow.execute<typeof passInvalidJson>(
+      "passInvalidJson",
+      { taskQueue, workflowId: crypto.randomUUID() },
+    );
+  // One after the other: together they would skip more time than there is.
+  const expected = await run("outside");
+  const actual = await run("inside");
   assertEquals(actual, expected);
   assertStringIncludes(JSON.stringify(actual), "Failed to parse activity args");
 });
