@@ -16,7 +16,12 @@ import {
   readManifests,
   readTsConfigs,
 } from "./move_config.ts";
-import { Application, type Finding, isKept } from "./move_application.ts";
+import {
+  Application,
+  type Finding,
+  isKept,
+  toCommonJs,
+} from "./move_application.ts";
 import { findHidden, locate, renameModule } from "./move_modules.ts";
 import { moveSource } from "./move_source.ts";
 import { fail, printable, readCommandLine } from "./program.ts";
@@ -389,7 +394,7 @@ async function write(
     await Deno.remove(folder, { recursive: true });
   }
   for (const path of given.keys()) {
-    const renamed = path.replace(/js$/, "cjs");
+    const renamed = toCommonJs(path);
     const isRenamed = !texts.has(path) && texts.has(renamed) &&
       !given.has(renamed);
     if (isRenamed) await Deno.remove(join(root, path));

@@ -90,15 +90,23 @@ export function dependenciesOf(manifest: Manifest): Record<string, string> {
   return Object.fromEntries(entries);
 }
 
+/** Whether a value of JSON is an object. */
+export function isObject(value: unknown): value is object {
+  return Object(value) === value && !Array.isArray(value);
+}
+
+/** Returns the path of a CommonJS module in a package of ES modules. */
+export function toCommonJs(path: string): string {
+  return path.replace(/\.js$/, ".cjs");
+}
+
 /** Parses JSON, which may have comments. If it cannot, it leaves the file alone. */
 export function readJson<T>(app: Application, path: string): T | undefined {
   const errors: ParseError[] = [];
   const value = parse(app.texts.get(path)!, errors, {
     allowTrailingComma: true,
   });
-  if (errors.length === 0 && Object(value) === value && !Array.isArray(value)) {
-    return value as T;
-  }
+  if (errors.length === 0 && isObject(value)) return value as T;
   app.leave(path, "it is not valid JSON");
 }
 

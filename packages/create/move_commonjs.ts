@@ -7,7 +7,7 @@
 
 import { basename, dirname, join } from "node:path/posix";
 import { ModuleResolutionKind, Node, Project, ScriptTarget } from "ts-morph";
-import type { Application } from "./move_application.ts";
+import { type Application, toCommonJs } from "./move_application.ts";
 
 /** The suggestion of TypeScript to convert a CommonJS module. */
 const IS_COMMON_JS = 80001;
@@ -26,7 +26,7 @@ export function moveCommonJs(app: Application): void {
     const folder = packageOf(app, path);
     const manifest = packages.get(folder);
     const isConverted = manifest && becomesModules(app, folder);
-    const renamed = path.replace(/\.js$/, ".cjs");
+    const renamed = toCommonJs(path);
     const isTaken = texts.has(renamed) || app.unread.has(renamed);
     if (!/^\.|\.config\.js$|rc\.js$/.test(name)) found.push(path);
     else if (isConverted && !name.startsWith("next.") && !isTaken) {

@@ -13,6 +13,7 @@ import {
   dependenciesOf,
   importsBuiltin,
   isKept,
+  isObject,
   type Manifest,
   readJson,
   setJson,
@@ -107,10 +108,7 @@ export function moveTsConfigs(app: Application): void {
   for (const path of [...app.texts.keys()].filter(isTsConfig)) {
     if (isKept(app, path)) continue;
     const { compilerOptions } = readJson<TsConfig>(app, path) ?? {};
-    if (
-      !compilerOptions || typeof compilerOptions !== "object" ||
-      Array.isArray(compilerOptions)
-    ) continue;
+    if (!isObject(compilerOptions)) continue;
     const { lib, baseUrl, paths, module = "", moduleResolution = "" } =
       compilerOptions;
     const set = (name: string, value: unknown, text: string) =>
@@ -248,8 +246,8 @@ function addConfig(
       setJson(app, path, { key, value, text: `sets "${key.join(".")}"` });
     const before = own![name];
     if (before === undefined) set([name], value);
-    else if (Object(value) === value && !Array.isArray(value)) {
-      for (const [key, one] of Object.entries(Object(value))) {
+    else if (isObject(value)) {
+      for (const [key, one] of Object.entries(value)) {
         if (Object(before)[key] === undefined) set([name, key], one);
       }
     }

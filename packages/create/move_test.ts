@@ -645,24 +645,27 @@ Deno.test("moveApplication() keeps what deno.json has", async () => {
   assertStringIncludes(files["deno.json"], '"nodeModulesDir": "auto"');
 });
 
+/** Runs Git as a person without a name of their own. */
+function git(cwd: string, ...args: string[]) {
+  return new Deno.Command("git", {
+    args: ["-c", "user.name=x", "-c", "user.email=x@x", ...args],
+    cwd,
+  }).output();
+}
+
 Deno.test("moveApplication() refuses uncommitted changes, unless they are allowed", async () => {
   const folder = await Deno.makeTempDir();
   try {
     await writeFiles(folder, { "package.json": manifest });
-    const git = (...args: string[]) =>
-      new Deno.Command("git", {
-        args: ["-c", "user.name=x", "-c", "user.email=x@x", ...args],
-        cwd: folder,
-      }).output();
-    await git("init", "-q");
+    await git(folder, "init", "-q");
     const { message } = await moveApplication(folder).catch((error) => error);
     assertEquals(
       message,
       `Cannot move "${folder}": it has uncommitted changes; commit them, or add --allow-dirty`,
     );
     await moveApplication(folder, { check: true });
-    await git("add", "-A");
-    await git("commit", "-qm", "x");
+    await git(folder, "add", "-A");
+    await git(folder, "commit", "-qm", "x");
     await moveApplication(folder);
     await Deno.writeTextFile(join(folder, "new.ts"), "");
     await moveApplication(folder, { allowDirty: true });
@@ -676,11 +679,6 @@ Deno.test("moveApplication() runs no program that a repository configures", asyn
   try {
     const ran = join(folder, ".git", "ran");
     const program = `touch '${ran}'; cat`;
-    const git = (cwd: string, ...args: string[]) =>
-      new Deno.Command("git", {
-        args: ["-c", "user.name=x", "-c", "user.email=x@x", ...args],
-        cwd,
-      }).output();
     await writeFiles(folder, { "package.json": plain, "sub/a.ts": "" });
     const sub = join(folder, "sub");
     for (const one of [sub, folder]) {
@@ -721,10 +719,8 @@ Deno.test("moveApplication() runs no program that a repository configures", asyn
 Deno.test("moveApplication() sees files that Git is configured not to show", async () => {
   const folder = await Deno.makeTempDir();
   try {
-    const git = (...args: string[]) =>
-      new Deno.Command("git", { args, cwd: folder }).output();
-    await git("init", "-q");
-    await git("config", "status.showUntrackedFiles", "no");
+    await git(folder, "init", "-q");
+    await git(folder, "config", "status.showUntrackedFiles", "no");
     await writeFiles(folder, { "package.json": plain });
     const { message } = await moveApplication(folder).catch((error) => error);
     assertStringIncludes(message, "it has uncommitted changes");

@@ -30,8 +30,8 @@ import {
   type Metric,
   type MetricMeter,
   type MetricTags,
-  type Payload,
   type PayloadConverter,
+  type PayloadTypeInfo,
   type ProtoFailure,
   toPayloadWithTypeInfo,
 } from "@temporalio/common";
@@ -208,22 +208,8 @@ async function run(
   const { id, serialization } = message;
   const { inputTypes, outputType } =
     activity.activityDefinitionOptions?.typeInfo ?? {};
-  const toArgument = (payload: Payload, index: number) => {
-    const type = inputTypes?.[index];
-    return fromPayloadWithTypeInfo(converter, payload, serialization, type);
-  };
   try {
-    let args: unknown[];
-    try {
-      args = message.args.map(toArgument);
-    } catch (error) {
-      // In the SDK's words.
-      throw ApplicationFailure.fromError(error, {
-        message: `Failed to parse activity args for activity ${message.name}: ${
-          (error as Error).message
-        }`,
-      });
-    }
+    const args = readArguments(message, converter, inputTypes);
     const context = createContext(message, converter);
     const result = await inSpan(
       () => asyncLocalStorage.run(context, async () => await activity(...args)),
@@ -243,6 +229,29 @@ async function run(
     send({ type: "failed", id, error: failure });
   } finally {
     running.delete(id);
+  }
+}
+
+/** Converts arguments; if one cannot be, it fails in the SDK's words. */
+function readArguments(
+  { args, name, serialization }: RunMessage,
+  converter: PayloadConverter,
+  types: PayloadTypeInfo["inputTypes"],
+): unknown[] {
+  try {
+    return args.map((payload, index) =>
+      fromPayloadWithTypeInfo(
+        converter,
+        payload,
+        serialization,
+        types?.[index],
+      )
+    );
+  } catch (error) {
+    const { message } = error as Error;
+    throw ApplicationFailure.fromError(error, {
+      message: `Failed to parse activity args for activity ${name}: ${message}`,
+    });
   }
 }
 
