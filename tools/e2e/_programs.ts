@@ -153,6 +153,19 @@ export async function runTest(
   return program.stdout + program.stderr;
 }
 
+/** Returns the version of Node.js, such as "v20.20.2", if it is installed. */
+export async function findNodeVersion(): Promise<string | undefined> {
+  try {
+    const node = new Deno.Command("node", { args: ["--version"] });
+    const { stdout, success } = await node.output();
+    const version = new TextDecoder().decode(stdout).trim();
+    // Where it is not installed, Deno runs itself.
+    if (success && version.startsWith("v")) return version;
+  } catch {
+    // Neither is there.
+  }
+}
+
 /** Reads a file of the project. */
 export async function readProjectFile(file: string): Promise<string> {
   return await Deno.readTextFile(`${root}/${file}`);

@@ -8,6 +8,7 @@ import {
   activityType,
   changedProject,
   cleanEnv,
+  findNodeVersion,
   output,
   Program,
   readProjectFile,
@@ -179,8 +180,7 @@ async function write(files: Record<string, string>) {
     await Deno.writeTextFile(join(project.path, name), text);
   }
 }
-const hasNode = await new Deno.Command("node", { args: ["--version"] }).output()
-  .then(({ success }) => success, () => false);
+const hasNode = await findNodeVersion() !== undefined;
 
 const inActivity = await lineWith("return `Hello", "activities.ts");
 const inWorkflow = await lineWith(

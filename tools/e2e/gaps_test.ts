@@ -8,16 +8,14 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
 import {
   cleanEnv,
+  findNodeVersion,
   Program,
   readProjectFile,
   startDeno,
   temporaryFolder,
 } from "./_programs.ts";
 
-const version = await new Deno.Command("node", { args: ["--version"] })
-  .output().catch(() => undefined);
-const hasNode20 = version?.success &&
-  new TextDecoder().decode(version.stdout).startsWith("v20.");
+const hasNode20 = (await findNodeVersion())?.startsWith("v20.");
 
 /** A program of a page, and what its table says. */
 interface Gap {
