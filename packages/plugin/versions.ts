@@ -29,10 +29,11 @@ export function requireDeno(version: string = Deno.version.deno): void {
  *
  * @throws {DenoPluginError} if it is of another copy
  */
-export function requireSameSdk(object: unknown): void {
-  if (!object || [NativeConnection, Worker].some((c) => object instanceof c)) {
-    return;
-  }
+export function requireSameSdk(object: object | undefined): void {
+  const isOther = [NativeConnection, Worker].some((own) =>
+    object?.constructor.name === own.name && !(object instanceof own)
+  );
+  if (!isOther) return;
   throw new DenoPluginError(
     'Cannot use DenoPlugin: the application imports another copy of "@temporalio/worker" ' +
       `than the plugin, which has ${sdk.version}; import a version that satisfies ` +

@@ -1,10 +1,13 @@
 /** What the plugin says of versions that it does not work with. */
 
-import { NativeConnection } from "@temporalio/worker";
+import * as worker from "@temporalio/worker";
 import sdk from "@temporalio/worker/package.json" with { type: "json" };
 import { assertEquals } from "@std/assert";
 import { DenoPlugin } from "./mod.ts";
 import { requireDeno, requireSameSdk } from "./versions.ts";
+
+/** As in another copy of the SDK. */
+class NativeConnection {}
 
 function refusal(run: () => unknown): string | undefined {
   try {
@@ -33,17 +36,17 @@ Deno.test("requireDeno() takes later versions", () => {
 
 Deno.test("requireSameSdk() refuses an object of another copy of the SDK", () => {
   assertEquals(
-    refusal(() => requireSameSdk({})),
+    refusal(() => requireSameSdk(new NativeConnection())),
     "Cannot use DenoPlugin: the application imports another copy of " +
       `"@temporalio/worker" than the plugin, which has ${sdk.version}; import a ` +
       `version that satisfies "^${sdk.version}" everywhere, and run "deno install"`,
   );
   requireSameSdk(undefined);
-  requireSameSdk(Object.create(NativeConnection.prototype));
+  requireSameSdk(Object.create(worker.NativeConnection.prototype));
 });
 
 Deno.test("DenoPlugin refuses a connection of another copy of the SDK", async () => {
-  const connection = {} as NativeConnection;
+  const connection = new NativeConnection() as worker.NativeConnection;
   const { message } = await new DenoPlugin()
     .configureWorker({ connection, taskQueue: "unused" })
     .catch((error) => error);
