@@ -30,10 +30,14 @@ export async function probeServer({ connectionOptions }: Settings) {
   }
 }
 
-/** Describes why a program is not connected to the Temporal Service. */
-export function connectError(error: unknown, address: string): UserError {
+/** Describes why a program, whose option names the address, is not connected to it. */
+export function connectError(
+  error: unknown,
+  address: string,
+  option = "--address",
+): UserError {
   const advice = isLocal(address)
-    ? 'start one with "deno task server", or pass --address'
+    ? `start one with "deno task server", or pass ${option}`
     : "check the address, TLS and the API key";
   return new UserError(
     `Cannot connect to a Temporal Service at "${address}": ` +

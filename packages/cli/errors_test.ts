@@ -3,6 +3,7 @@
 import {
   ApplicationFailure,
   CancelledFailure,
+  ServiceError,
   TerminatedFailure,
   TimeoutFailure,
   WorkflowFailedError,
@@ -28,6 +29,19 @@ Deno.test("formatError() describes how a Workflow ended", () => {
   assertEquals(failed(canceled), "Workflow was canceled: stop");
   const late = new TimeoutFailure("late", undefined, "START_TO_CLOSE");
   assertEquals(failed(late), "Workflow timed out: late");
+});
+
+Deno.test("formatError() says that a Workflow is running only if it was started", () => {
+  const cause = Object.assign(new Error("14 UNAVAILABLE"), { code: 14 });
+  const lost = "Lost connection to the Temporal Service: the Workflow ";
+  assertEquals(
+    formatError(new ServiceError("Failed to start Workflow", { cause })),
+    `${lost}may be running; run the same command again`,
+  );
+  assertEquals(
+    formatError(new ServiceError("Failed to get Workflow result", { cause })),
+    `${lost}is still running; run the same command to wait for it again`,
+  );
 });
 
 Deno.test("formatError() returns undefined for a bug", () => {

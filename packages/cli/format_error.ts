@@ -39,8 +39,11 @@ export function formatError(error: unknown): string | undefined {
       details?: string;
     };
     if (code === Code.unavailable) {
-      return "Lost connection to the Temporal Service: the Workflow is " +
-        "still running; run the same command to wait for it again";
+      // The SDK's message for a start, which may have reached the server.
+      const state = error.message === "Failed to start Workflow"
+        ? "may be running; run the same command again"
+        : "is still running; run the same command to wait for it again";
+      return `Lost connection to the Temporal Service: the Workflow ${state}`;
     }
     const advice = code === Code.permissionDenied
       ? "; check the Namespace and the credentials"

@@ -1,5 +1,6 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
-import { formatJson, formatText } from "./logger.ts";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { UserError } from "./errors.ts";
+import { formatJson, formatText, installRuntime } from "./logger.ts";
 
 Deno.test.sanitizer({ ops: true, resources: true });
 
@@ -56,4 +57,13 @@ Deno.test("a Worker's log prints attributes that are no JSON", () => {
   const { circle: printed, taskQueue } = JSON.parse(formatJson(strange));
   assertStringIncludes(printed, "[Circular");
   assertEquals(taskQueue, 1);
+});
+
+Deno.test("installRuntime() rejects an unknown log format", () => {
+  const options = { onRetry() {}, countAttempts: () => Promise.resolve(1) };
+  assertThrows(
+    () => installRuntime({ ...options, logFormat: "xml" }),
+    UserError,
+    'Cannot use log format "xml": use text or json',
+  );
 });

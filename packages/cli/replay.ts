@@ -129,7 +129,14 @@ async function* readFiles(paths: string[]): AsyncGenerator<Recorded> {
 /** Reads JSON, as the `temporal` CLI and the Web UI export it, or protobuf. */
 async function readHistory(file: string): Promise<History> {
   if (/\.json$/i.test(file)) {
-    return historyFromJSON(JSON.parse(await Deno.readTextFile(file)));
+    const value = JSON.parse(await Deno.readTextFile(file));
+    try {
+      return historyFromJSON(value);
+    } catch (error) {
+      // What the SDK expects of a value fails as an error of its own code.
+      if (!(error instanceof TypeError) || !value) throw error;
+      throw new Error(`it is not an Event History (${error.message})`);
+    }
   }
   return proto.temporal.api.history.v1.History.decode(
     await Deno.readFile(file),

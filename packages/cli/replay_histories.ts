@@ -197,6 +197,12 @@ function identify({ events }: History): Omit<Replay, "file"> {
   }
   const gap = events!.findIndex((e, index) => Number(e.eventId) !== index + 1);
   if (gap > 0) throw new Error(`event ${gap + 1} is missing`);
+  const unknown = events!.find((e) => !e.eventType && !e.workerMayIgnore);
+  if (unknown) {
+    throw new Error(
+      `event ${unknown.eventId} is of a type that the SDK does not know`,
+    );
+  }
   const odd = events!.find((event, index) =>
     events![index - 1]?.workflowTaskStartedEventAttributes && !taskEnd.test(
       Object.keys(event).find((key) =>

@@ -6,8 +6,11 @@
  */
 
 import { join } from "node:path";
-import { abortable, interruption, runProgram } from "./program.ts";
+import { connectError } from "./connect.ts";
+import { UserError } from "./errors.ts";
+import { abortable, deadline, interruption, runProgram } from "./program.ts";
 import { locateServer } from "./servers/locate.ts";
+import { completeAddress, CONNECT_TIMEOUT_MS } from "./settings.ts";
 
 const options = {
   "FILE": "Test file, or pattern in quotes (default: all of tests/)",
@@ -32,7 +35,7 @@ await runProgram("deno task test", options, async (args) => {
     // For a plain "deno test -P", which may read this file.
     const file = join("node_modules", `.${kind}`);
     await Deno.writeTextFile(file, env[variable]);
-  }
+  } else await abortable(tryServer(environment), signal);
   const flags = ["--no-prompt", "--cached-only", "--parallel", "-P"];
   if (args["no-check"]) flags.push("--no-check");
   const test = new Deno.Command(Deno.execPath(), {
@@ -46,3 +49,21 @@ await runProgram("deno task test", options, async (args) => {
   const { success, code } = await abortable(test.status, signal);
   if (!success) Deno.exit(code);
 });
+
+/** Reports once what each test file would report. */
+async function tryServer(address: string) {
+  if (!/:\d+$/.test(address)) {
+    throw new UserError(
+      `Cannot test in environment "${address}": use time-skipping, local or HOST:PORT`,
+    );
+  }
+  completeAddress(address);
+  // Not imported sooner: the other environments do not need it here.
+  const { NativeConnection } = await import("@temporalio/worker");
+  try {
+    const connecting = NativeConnection.connect({ address });
+    await (await deadline(connecting, CONNECT_TIMEOUT_MS)).close();
+  } catch (error) {
+    throw connectError(error, address, "--workflow-environment");
+  }
+}

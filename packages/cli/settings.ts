@@ -154,8 +154,12 @@ function firstLine({ message }: Error): string {
   return message.split("\n")[0];
 }
 
-/** Adds the default port and refuses what is not `host:port`. */
-function completeAddress(address: string): string {
+/**
+ * Adds the default port to an address.
+ *
+ * @throws {UserError} if it is not `host:port`
+ */
+export function completeAddress(address: string): string {
   const match = /^(?:[\w.-]{1,253}|\[[\da-f:.]+\])(?::(\d{1,5}))?$/i
     .exec(address);
   const port = Number(match?.[1] ?? 7233);

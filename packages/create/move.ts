@@ -130,7 +130,8 @@ export async function moveApplication(
   moveManifests(app);
   for (const path of unread.keys()) texts.delete(path);
   if (!check) {
-    await write(root, given, texts).catch((error) => refuse(reasonOf(error)));
+    await withoutSignals(() => write(root, given, texts))
+      .catch((error) => refuse(reasonOf(error)));
   }
   return { changes: changes.filter(({ path }) => !unread.has(path)), todo };
 }
@@ -356,6 +357,20 @@ function pluginFolder({ texts }: Application, paths: string[]): string {
     shared = shared.replace(/[^/]*\/$/, "");
   }
   return shared;
+}
+
+/** Lets a function end that would leave half of its work when a signal ends the program. */
+async function withoutSignals(act: () => Promise<void>) {
+  const signals: Deno.Signal[] = Deno.build.os === "windows"
+    ? ["SIGINT"]
+    : ["SIGHUP", "SIGINT", "SIGTERM"];
+  const ignore = () => {};
+  for (const signal of signals) Deno.addSignalListener(signal, ignore);
+  try {
+    await act();
+  } finally {
+    for (const signal of signals) Deno.removeSignalListener(signal, ignore);
+  }
 }
 
 /** Writes what differs, or nothing. A file is replaced at once, and no link followed. */

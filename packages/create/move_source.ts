@@ -446,9 +446,11 @@ export function moveSource(
         finding.line! += linesOf(own) - linesOf(text.slice(start, end));
       }
     }
+    const [lineEnd = "\n"] = text.match(/\r?\n/) ?? [];
     edits.sort((a, b) => b.start - a.start || b.end - a.end);
     for (const { start, end, text: own } of edits) {
-      text = text.slice(0, start) + own + text.slice(end);
+      const lines = own.replaceAll(/\r?\n/g, lineEnd);
+      text = text.slice(0, start) + lines + text.slice(end);
     }
     return text;
   }

@@ -97,6 +97,48 @@ console.log(a, b, c, e);
   );
 });
 
+Deno.test("moveApplication() keeps the line ends of a file", async () => {
+  const text = `import { Worker } from '@temporalio/worker';
+const create = () => Worker.create({ taskQueue: 'x' });
+console.log(create, require.resolve('./main'));
+`;
+  const moved = await moveText(text.replaceAll("\n", "\r\n"));
+  assertEquals(moved, (await moveText(text)).replaceAll("\n", "\r\n"));
+});
+
+Deno.test("move completes what it writes after SIGINT", async () => {
+  const folder = await Deno.makeTempDir();
+  const watcher = Deno.watchFs(folder, { recursive: false });
+  try {
+    const names = Array.from({ length: 500 }, (_, n) => `${n}.ts`);
+    await writeFiles(folder, {
+      "package.json": plain,
+      ...Object.fromEntries(names.map((name) => [name, "import './1';\n"])),
+    });
+    const program = new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "-q", "--no-prompt", "-RWE", "--allow-run=deno,git"],
+        ...[join(import.meta.dirname!, "move.ts"), folder],
+      ],
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    for await (const { paths } of watcher) {
+      if (paths.some((path) => path.includes(".move-"))) break;
+    }
+    program.kill("SIGINT");
+    await program.status;
+    const { "package.json": _, "deno.json": config, ...others } = read(folder);
+    assert(config);
+    assertEquals(
+      others,
+      Object.fromEntries(names.map((name) => [name, "import './1.ts';\n"])),
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("moveApplication() names the files of packages", async () => {
   const text = await moveText(
     `import assert from 'assert';

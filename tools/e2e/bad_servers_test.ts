@@ -110,6 +110,25 @@ for (const program of ["worker", "start"] as const) {
   });
 }
 
+Deno.test("test reports once what is wrong with the server that it is given", async () => {
+  using server = serve(handlers["speaks HTTP/1"]);
+  const connect = "Cannot connect to a Temporal Service at ";
+  const messages = {
+    [server.address]: `${connect}"${server.address}": `,
+    "127.0.0.1:1": `${connect}"127.0.0.1:1": Connection refused; start one ` +
+      'with "deno task server", or pass --workflow-environment\n',
+    "127.0.0.1:99999": 'Cannot use address "127.0.0.1:99999": ',
+    "locale": 'Cannot test in environment "locale": ',
+  };
+  for (const [environment, message] of Object.entries(messages)) {
+    const args = ["--workflow-environment", environment];
+    const { code, stdout, stderr } = await output("test", args);
+    assertEquals([code, stdout], [1, ""]);
+    assertEquals(stderr.slice(0, message.length), message);
+    assertMatch(stderr, /^[\x20-\x7e]{1,300}\n$/);
+  }
+});
+
 Deno.test("worker stops while the server hangs, start reports it", async () => {
   await using server = await startDevServer();
   const args = ["--address", server.address];

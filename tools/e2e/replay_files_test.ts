@@ -82,6 +82,7 @@ Deno.test("replay reports what is incompatible in a line each, and replays the o
     "events.json": '{"events":[]}',
     "gap.json": withEvents((events) => events.toSpliced(3, 1)),
     "good.json": history,
+    "null_event.json": '{"events":[null]}',
     "null.json": "null",
     "open.json": withEvents((events) => events.slice(0, 5))
       .replaceAll(activityType, "say_goodbye"),
@@ -91,6 +92,10 @@ Deno.test("replay reports what is incompatible in a line each, and replays the o
     }),
     "truncated.binpb": protobuf.slice(0, -100),
     "truncated.json": history.slice(0, 3_000),
+    "unknown.json": withEvents((events) => {
+      events[5].eventType = "EVENT_TYPE_OF_LATER";
+      return events;
+    }),
     "type.json": history.replaceAll(workflowType, "Say\\u001b[31mNothing"),
   });
   assertEquals(lines, [
@@ -99,13 +104,15 @@ Deno.test("replay reports what is incompatible in a line each, and replays the o
     '"events.json" does not replay: it does not begin with WorkflowExecutionStarted',
     '"gap.json" does not replay: event 4 is missing',
     '"null.json" does not replay: Invalid history, expected an object with an array of events',
+    '"null_event.json" does not replay: it is not an Event History (Cannot convert undefined or null to object)',
     `"open.json" (${workflowType}) does not replay: at event 5, the code schedules an Activity with the type "${activityType}", but the Event History has "say_goodbye"`,
     '"order.json" does not replay: event 4 ends no Workflow Task',
     '"truncated.binpb" does not replay: index out of range',
     '"truncated.json" does not replay: Unexpected end of JSON input',
     '"type.json" (Say\\u001b[31mNothing) does not replay: the code has no Workflow "Say\\u001b[31mNothing"',
+    '"unknown.json" does not replay: event 6 is of a type that the SDK does not know',
   ]);
-  assertStringIncludes(last, "Cannot replay 10 of 11 Event Histories: ");
+  assertStringIncludes(last, "Cannot replay 12 of 13 Event Histories: ");
   assertEquals(code, 1);
 });
 
