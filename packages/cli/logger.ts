@@ -138,7 +138,10 @@ class WorkerLogger extends DefaultLogger {
   }
 }
 
-/** Time, level, message, whose it is, its own attributes, and an error's stack. */
+/**
+ * Time, level, message, whose it is, its own attributes, and an error's stack, whose
+ * lines are indented: nothing else starts a line.
+ */
 export function formatText(
   { level, message, meta = {}, ...entry }: LogEntry,
 ): string {
@@ -152,9 +155,12 @@ export function formatText(
     .filter(([key, value]) => !sdkAttributes.has(key) && value !== undefined)
     .map(([key, value]) => ` ${key}=${toJson(value)}`);
   // Errors from Workflow code belong to another realm: instanceof is false.
-  const stack = error?.stack ? `\n${error.stack}` : "";
+  const stack = error?.stack
+    ? `\n${error.stack}`.replace(/\n(?=\S)/g, "\n  ")
+    : "";
   const line = `${time(entry)} ${level} ${message}${subjects}`;
-  return escapeControls(line + attributes.join("") + stack, /\n/);
+  return escapeControls(line + attributes.join("")) +
+    escapeControls(stack, /\n/);
 }
 
 /** All attributes, as one object. */

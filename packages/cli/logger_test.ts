@@ -4,12 +4,12 @@ import { formatJson, formatText, installRuntime } from "./logger.ts";
 
 Deno.test.sanitizer({ ops: true, resources: true });
 
-const error = new TypeError("no\x1b[2J");
+const error = new TypeError("no\x1b[2J\nforged");
 error.stack = `${error}\n    at here`;
 
 const entry = {
   level: "WARN" as const,
-  message: "Activity failed",
+  message: "Activity\nfailed",
   timestampNanos: 1_000_000_000n,
   meta: {
     activityType: "say_hello",
@@ -21,12 +21,12 @@ const entry = {
   },
 };
 
-Deno.test("formatText() prints a line, and an error's stack", () => {
+Deno.test("formatText() prints a line, and an error's stack, indented", () => {
   assertEquals(
     formatText(entry),
-    '1970-01-01T00:00:01.000Z WARN Activity failed Activity "say_hello", ' +
+    '1970-01-01T00:00:01.000Z WARN Activity\\nfailed Activity "say_hello", ' +
       'Workflow "hello-workflow" count="3"\n' +
-      "TypeError: no\\u001b[2J\n    at here",
+      "  TypeError: no\\u001b[2J\n  forged\n    at here",
   );
 });
 
@@ -40,7 +40,7 @@ Deno.test("formatJson() prints all attributes as one object", () => {
   assertEquals(rest, {
     time: "1970-01-01T00:00:01.000Z",
     level: "WARN",
-    message: "Activity failed",
+    message: "Activity\nfailed",
     activityType: "say_hello",
     attempt: 2,
     count: "3",
@@ -53,7 +53,7 @@ Deno.test("a Worker's log prints attributes that are no JSON", () => {
   const circle: Record<string, unknown> = {};
   circle.circle = circle;
   const strange = { ...entry, meta: { circle, taskQueue: 1 } };
-  assertStringIncludes(formatText(strange), "WARN Activity failed circle=");
+  assertStringIncludes(formatText(strange), "WARN Activity\\nfailed circle=");
   const { circle: printed, taskQueue } = JSON.parse(formatJson(strange));
   assertStringIncludes(printed, "[Circular");
   assertEquals(taskQueue, 1);
