@@ -91,6 +91,7 @@ const cases: [string, unknown[], Options?][] = [
   ["failFirst", []],
   ["hangFirst", [], { startToCloseTimeout: "2s" }],
   ["echo", [1, null, { a: [] }]],
+  ["runs the default Activity", ["x"]],
   ...["undefined", "date", "bytes", "toJSON", "map", "bigint"].map((value) =>
     ["getValue", [value], once] as [string, unknown[], Options]
   ),

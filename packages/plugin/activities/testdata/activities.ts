@@ -99,6 +99,11 @@ export function throwSynchronously(): never {
   throw new TypeError("synchronous");
 }
 
+/** Runs where a Workflow names an Activity that is not there. */
+export default async function (...args: unknown[]): Promise<unknown> {
+  return [activityInfo().activityType, ...args];
+}
+
 export async function echo(...args: unknown[]): Promise<unknown> {
   return {
     args,
