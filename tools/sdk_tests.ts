@@ -24,6 +24,7 @@ import { root } from "./shared/project.ts";
 const options = {
   "CLONE": "Clone of the SDK's repository, at the commit whose tests to run",
   "--files PATTERN": "Test files, such as test-workflows (default: test-*)",
+  "--activity-sandbox": "Run Activities that a module exports in the sandbox",
   "--node": "Run the tests on Node.js, without the plugin, to compare",
 };
 
@@ -101,6 +102,14 @@ async function install(clone: string, folder: string, signal: AbortSignal) {
     join(folder, "package.json"),
     JSON.stringify({ private: true, dependencies, overrides }),
   );
+  // Activity processes read it, too.
+  await Deno.writeTextFile(
+    join(folder, "deno.json"),
+    JSON.stringify({
+      nodeModulesDir: "manual",
+      unstable: ["bare-node-builtins", "detect-cjs"],
+    }),
+  );
   const flags = ["--ignore-scripts", "--no-audit", "--no-fund"];
   await run(
     ["npm", "install", ...flags, "--legacy-peer-deps", "--loglevel=error"],
@@ -153,7 +162,14 @@ async function addPlugin(folder: string) {
   const add = `
     if (process.env.DENO_PLUGIN && !options.plugins?.some((plugin) => plugin.name === "DenoPlugin")) {
       const { DenoPlugin } = require(process.env.DENO_PLUGIN);
-      options = { ...options, plugins: [...(options.plugins ?? []), new DenoPlugin()] };
+      const { activities, plugins = [] } = options;
+      const module = process.env.ACTIVITY_SANDBOX && activities &&
+        Object.values(require.cache).find(({ exports }) => exports === activities);
+      options = { ...options, plugins: [...plugins, new DenoPlugin(module ? {
+        activities: require("node:url").pathToFileURL(module.filename).href,
+        permissions: { env: true, ffi: true, net: true, read: true, run: true, sys: true, write: true },
+      } : {})] };
+      if (module) delete options.activities;
     }`;
   const heads = {
     "worker.js": [
@@ -219,10 +235,7 @@ await runProgram("deno task sdk-tests CLONE", options, async (args) => {
   await using _server = new Program([cli, ...serverOptions]);
   const isUp = () => answers("localhost:7233");
   await waitFor("the server", isUp, { seconds: 60, signal });
-  const deno = [
-    ...[Deno.execPath(), "run", "-A", "--node-modules-dir=manual"],
-    ...["--unstable-bare-node-builtins", "--unstable-detect-cjs"],
-  ];
+  const deno = [Deno.execPath(), "run", "-A"];
   const ava = "../../node_modules/ava/entrypoints/cli.mjs";
   const files = `lib/${args.files ?? "test-*"}.js`;
   await using tests = new Program(
@@ -232,6 +245,7 @@ await runProgram("deno task sdk-tests CLONE", options, async (args) => {
       env: {
         TMPDIR: temporary,
         ...!args.node && { DENO_PLUGIN: join(plugin, "mod.ts") },
+        ...args["activity-sandbox"] && { ACTIVITY_SANDBOX: "1" },
       },
     },
   );
