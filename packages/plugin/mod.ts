@@ -74,6 +74,16 @@ export interface DenoPluginOptions {
   keepPermissions?: boolean;
 }
 
+/** What is checked, since Deno runs programs without a check of types. */
+const optionTypes: Record<keyof DenoPluginOptions, string> = {
+  activities: "string",
+  permissions: "object",
+  processes: "number",
+  heapLimitMB: "number",
+  inspect: "boolean",
+  keepPermissions: "boolean",
+};
+
 /**
  * The Activities of a module, for `proxyActivities`: as the SDK sees them, but with
  * the synchronous ones, whose results a Workflow awaits, too.
@@ -113,10 +123,11 @@ export class DenoPlugin
    * Creates a plugin for one Worker, or for several that have the same Activities.
    *
    * @param options what runs in the sandbox for Activities
-   * @throws {DenoPluginError} if Deno is too old
+   * @throws {DenoPluginError} if Deno is too old, or there is no such option
    */
   constructor(options: DenoPluginOptions = {}) {
     requireDeno();
+    requireTypes(options);
     this.#options = options;
   }
 
@@ -179,7 +190,7 @@ export class DenoPlugin
     const { plugins = [], dataConverter } = options;
     const { activities, keepPermissions = false, ...rest } = this.#options;
     const isUsed = plugins.some((p) => p instanceof ActivitySandboxPlugin);
-    if (!activities || isUsed) return options;
+    if (activities === undefined || isUsed) return options;
     const path = dataConverter?.payloadConverterPath;
     const sandbox = await ActivitySandbox.start(activities, {
       ...rest,
@@ -211,6 +222,28 @@ export async function bundleWorkflowCode(
     );
   }
   return { code: await bundle(source) };
+}
+
+function inspect(value: unknown): string {
+  return Deno.inspect(value, { breakLength: Infinity, depth: 0 });
+}
+
+function requireTypes(options: DenoPluginOptions): void {
+  for (const [name, value] of Object.entries(options)) {
+    const type = optionTypes[name as keyof DenoPluginOptions];
+    const option = `Cannot use DenoPlugin: the option ${inspect(name)}`;
+    if (!type) {
+      const names = Object.keys(optionTypes).join(", ");
+      throw new DenoPluginError(
+        `${option} does not exist; the options are ${names}`,
+      );
+    }
+    const isOfType = typeof value === type && value !== null;
+    if (isOfType || value === undefined) continue;
+    throw new DenoPluginError(
+      `${option} has the value ${inspect(value)}; pass one of the type ${type}`,
+    );
+  }
 }
 
 /** Ends an Activity sandbox with its Worker, and a Worker with its sandbox. */

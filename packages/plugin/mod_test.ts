@@ -327,10 +327,34 @@ Deno.test("DenoPlugin says how to correct options of wrong types", async () => {
       { activities, heapLimitMB: -1 },
       'Cannot limit Activities to "-1" MB: pass a positive integer',
     ],
+    [
+      { activites: activities } as DenoPluginOptions,
+      'Cannot use DenoPlugin: the option "activites" does not exist; the options ' +
+      "are activities, permissions, processes, heapLimitMB, inspect, keepPermissions",
+    ],
+    [
+      { keepPermissions: "yes\n" } as unknown as DenoPluginOptions,
+      'Cannot use DenoPlugin: the option "keepPermissions" has the value "yes\\n"; ' +
+      "pass one of the type boolean",
+    ],
+    [
+      { permissions: null } as unknown as DenoPluginOptions,
+      'Cannot use DenoPlugin: the option "permissions" has the value null; ' +
+      "pass one of the type object",
+    ],
+    [
+      {
+        activities,
+        permissions: { read: [5] },
+      } as unknown as DenoPluginOptions,
+      'Cannot give Activities the permission "read" with the value [5]: pass ' +
+      "true, false or a list of strings",
+    ],
   ];
   for (const [options, message] of cases) {
     await assertRejects(
-      () => new DenoPlugin(options).configureWorker({ taskQueue: "x" }),
+      async () =>
+        await new DenoPlugin(options).configureWorker({ taskQueue: "x" }),
       DenoPluginError,
       message,
     );

@@ -86,7 +86,7 @@ export function toLauncherOptions(options: ProcessOptions): LauncherOptions {
 
 function toFlags(permissions: Deno.PermissionOptionsObject): string[] {
   return Object.entries(permissions).flatMap(([kind, value]) => {
-    const refuse = (reason: string) => {
+    const refuse = (reason: string): never => {
       const given = JSON.stringify(value);
       throw new DenoPluginError(
         `Cannot give Activities the permission "${kind}" with the value ` +
@@ -96,11 +96,17 @@ function toFlags(permissions: Deno.PermissionOptionsObject): string[] {
     if (!kinds.includes(kind)) return refuse("no such permission");
     if (value === true) return [`--allow-${kind}`];
     if (!value || value === "none") return [];
-    if (!Array.isArray(value)) return refuse("pass true, false or a list");
+    const wanted = "pass true, false or a list";
+    if (!Array.isArray(value)) return refuse(wanted);
     if (value.length === 0) return [];
-    const list = value.map((item: string | URL) =>
-      (item instanceof URL ? fileURLToPath(item) : item).replaceAll(",", ",,")
-    );
+    const list = value.map((item) => {
+      const text = item?.protocol === "file:" ? fileURLToPath(item) : item;
+      // A command line cannot hold the character 0.
+      const isText = typeof text === "string" && !text.includes("\0");
+      return isText
+        ? text.replaceAll(",", ",,")
+        : refuse(`${wanted} of strings`);
+    });
     return [`--allow-${kind}=${list}`];
   });
 }
