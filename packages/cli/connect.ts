@@ -36,12 +36,12 @@ export function connectError(
   address: string,
   option = "--address",
 ): UserError {
-  const advice = isLocal(address)
+  const what = reason(error as Error);
+  const advice = isLocal(address) && /connection refused/i.test(what)
     ? `start one with "deno task server", or pass ${option}`
     : "check the address, TLS and the API key";
   return new UserError(
-    `Cannot connect to a Temporal Service at "${address}": ` +
-      `${reason(error as Error)}; ${advice}`,
+    `Cannot connect to a Temporal Service at "${address}": ${what}; ${advice}`,
     { cause: error },
   );
 }
@@ -60,6 +60,13 @@ function reason(error: Error & { details?: string }): string {
   if (/deadline|timed? ?out/i.test(message)) return "no response";
   if (message.includes("dns error")) return "host not found";
   if (/^connection refused/i.test(message)) return "connection refused";
+  if (message.includes("InvalidContentType")) return "it does not use TLS";
+  if (message.includes("NotValidForName")) {
+    return "its certificate is for another name";
+  }
+  if (message.includes("InvalidCertificate")) {
+    return "its certificate is not trusted";
+  }
   return details || (/message: "(.+?)"/.exec(message)?.[1] ?? message);
 }
 

@@ -95,22 +95,40 @@ Deno.test("worker and start connect with a client certificate and an API key", a
     const { code, stdout } = await output("start", [], { env });
     assertEquals([code, stdout], [0, "Result: Hello, Temporal!\n"]);
   }
-  await Promise.all(
+  const mistakes: [Record<string, string>, string][] = [
+    [{ ...env, TEMPORAL_API_KEY: "wrong" }, "401"],
+    [{
+      ...env,
+      TEMPORAL_TLS_CLIENT_CERT_DATA: "",
+      TEMPORAL_TLS_CLIENT_KEY_DATA: "",
+    }, "transport error"],
     [
-      { ...env, TEMPORAL_API_KEY: "wrong" },
-      {
-        ...env,
-        TEMPORAL_TLS_CLIENT_CERT_DATA: "",
-        TEMPORAL_TLS_CLIENT_KEY_DATA: "",
-      },
       { ...env, TEMPORAL_TLS_SERVER_CA_CERT_DATA: "" },
-    ].flatMap((env) =>
+      "its certificate is not trusted",
+    ],
+    [
+      { ...env, TEMPORAL_TLS_SERVER_NAME: "other" },
+      "its certificate is for another name",
+    ],
+    [
+      { TEMPORAL_ADDRESS: server.address, TEMPORAL_TLS: "true" },
+      "it does not use TLS",
+    ],
+  ];
+  await Promise.all(
+    mistakes.flatMap(([env, reason]) =>
       (["worker", "start"] as const).map(async (program) => {
         const { code, stderr } = await output(program, [], { env });
         assertEquals([code, stderr.split("\n").length], [1, 2], stderr);
         const head =
-          `Cannot connect to a Temporal Service at "localhost:${port}"`;
+          `Cannot connect to a Temporal Service at "${env.TEMPORAL_ADDRESS}": `;
         assertStringIncludes(stderr, head);
+        assertStringIncludes(
+          stderr,
+          "; check the address, TLS and the API key\n",
+        );
+        // A Client tries again until it gives up.
+        if (program === "worker") assertStringIncludes(stderr, reason);
       })
     ),
   );

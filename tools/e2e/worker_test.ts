@@ -74,8 +74,11 @@ Deno.test("worker and start report in one line that nothing listens or answers",
   using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const silentAddress = `127.0.0.1:${silent.addr.port}`;
   const cases = [
-    ["127.0.0.1:1", /^connection refused|Connection refused/],
-    [silentAddress, /^no response/],
+    [
+      "127.0.0.1:1",
+      /^connection refused.*; start one with "deno task server"/i,
+    ],
+    [silentAddress, /^no response; check the address/],
   ] as const;
   await Promise.all(
     (["worker", "start"] as const).flatMap((program) =>
@@ -86,7 +89,6 @@ Deno.test("worker and start report in one line that nothing listens or answers",
         const head = `Cannot connect to a Temporal Service at "${address}": `;
         assertEquals(stderr.slice(0, head.length), head);
         assertMatch(stderr.slice(head.length), reason);
-        assertMatch(stderr, /start one with "deno task server"/);
       })
     ),
   );
