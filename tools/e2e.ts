@@ -1,6 +1,6 @@
 /**
- * Runs the end-to-end tests and those of the packages (the task `e2e`), or the files
- * that are named.
+ * Runs the end-to-end tests and those of the packages, and the shop's check (the task
+ * `e2e`), or the file that is named.
  *
  * @module
  */
@@ -23,6 +23,9 @@ const all = [
   ...["tools/e2e/", "packages/"],
 ];
 
+/** The shop's check runs beside the tests, since it mostly waits. */
+const checkShop = ["task", "--quiet", "--cwd", "examples/shop", "ok"];
+
 await runProgram("deno task e2e", options, async ({ FILE }) => {
   const signal = interruption();
   const flags = ["-q", "--no-check", "--no-prompt", "--parallel", "-P=dev"];
@@ -35,6 +38,13 @@ await runProgram("deno task e2e", options, async ({ FILE }) => {
     },
     signal,
   }).spawn();
-  const { success, code } = await abortable(tests.status, signal);
-  if (!success) Deno.exit(code);
+  const shop = FILE
+    ? undefined
+    : new Deno.Command(Deno.execPath(), { args: checkShop, signal }).output();
+  const { code } = await abortable(tests.status, signal);
+  const checked = await shop;
+  for (const output of checked ? [checked.stderr, checked.stdout] : []) {
+    console.log(new TextDecoder().decode(output));
+  }
+  if (code || checked?.code) Deno.exit(code || checked?.code);
 });

@@ -187,7 +187,7 @@ Deno.test("a Worker says once why a Workflow Task fails, and then how often", as
     'Workflow "task" makes no progress, since its Workflow Task fails and is ' +
       "retried: nothing is not defined; fix the Workflow code, and restart the " +
       "Worker; to fail the Workflow instead, throw an ApplicationFailure\n" +
-      "ReferenceError: nothing is not defined\n" +
+      "  ReferenceError: nothing is not defined\n" +
       `    at ${workflowType} (${join(project.path, "workflows.ts:")}`,
   );
   assertEquals(worker.stderr.includes("Workflow failed"), false, worker.stderr);
