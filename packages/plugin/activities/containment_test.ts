@@ -17,9 +17,12 @@ import { attacks, fatal, harmless, named } from "./testdata/attacks.ts";
 const attacksModule = import.meta.resolve("./testdata/attacks.ts");
 const atLoadModule = import.meta.resolve("./testdata/attacks_at_load.ts");
 const logged: LogEntry[] = [];
+let onLogged: () => unknown = () => {};
 Runtime.install({
   logger: new DefaultLogger("TRACE", (entry) => {
-    if (entry.meta?.sdkComponent === "activity") logged.push(entry);
+    if (entry.meta?.sdkComponent !== "activity") return;
+    logged.push(entry);
+    onLogged();
   }),
   telemetryOptions,
 });
@@ -155,8 +158,11 @@ async function listInherited(): Promise<string[]> {
 Deno.test("what an Activity prints is logged by line, escaped, with its name", async () => {
   for (const how of ["console", "raw"]) {
     logged.length = 0;
-    await run("print", how);
-    await run("getPid");
+    const environment = new MockActivityEnvironment({ activityType: "print" });
+    // What is raw is taken for that of the Activity which runs when it arrives.
+    onLogged = () => logged.length === 3 && environment.cancel();
+    const print = sandbox.activities.print as (how: string) => Promise<void>;
+    await environment.run(print, how);
     const lines = logged.map((
       { level, message, meta },
     ) => [level, message, meta?.activityType]);

@@ -2,6 +2,7 @@
 
 // deno-lint-ignore-file no-explicit-any
 
+import { Context } from "@temporalio/activity";
 import process from "node:process";
 import { createRequire } from "node:module";
 import { promisify } from "node:util";
@@ -364,10 +365,11 @@ export async function getPid(): Promise<number> {
 }
 
 /** Prints what would be other lines, or another terminal's text. */
-export function print(how: string): void {
+export async function print(how: string): Promise<void> {
   const text = "one\nERROR forged\n\x1b[31mred\u202e\n";
   if (how === "console") console.error(text);
   else require("node:fs").writeSync(2, text);
+  await Context.current().cancelled.catch(() => {});
 }
 
 /** Starts a program that does not end by itself, and returns its id. */
