@@ -46,5 +46,6 @@ await runProgram("deno task e2e", options, async ({ FILE }) => {
   for (const output of checked ? [checked.stderr, checked.stdout] : []) {
     console.log(new TextDecoder().decode(output));
   }
-  if (code || checked?.code) Deno.exit(code || checked?.code);
+  const exitCode = code || checked?.code;
+  if (exitCode) Deno.exit(exitCode);
 });

@@ -7,6 +7,39 @@
 import { UserError } from "./errors.ts";
 import type { Settings } from "./settings.ts";
 
+/** How long the Temporal Service may take for its first answer. */
+export const CONNECT_TIMEOUT_MS = 5_000;
+
+/**
+ * Adds the default port to an address.
+ *
+ * @throws {UserError} if it is not `host:port`
+ */
+export function completeAddress(address: string): string {
+  const match = /^(?:[\w.-]{1,253}|\[[\da-f:.]+\])(?::(\d{1,5}))?$/i
+    .exec(address);
+  const port = Number(match?.[1] ?? 7233);
+  if (!match || port < 1 || port > 65_535) {
+    throw new UserError(
+      `Cannot use address "${address.slice(0, 300)}": write HOST:PORT, ` +
+        "such as localhost:7233 or [::1]:7233",
+    );
+  }
+  return match[1] ? address : `${address}:${port}`;
+}
+
+/**
+ * Refuses what is neither the name of a test environment nor an address.
+ *
+ * @throws {UserError} with the names, and the form of an address
+ */
+export function requireTestAddress(kind: string): void {
+  if (/:\d+$/.test(kind)) return;
+  throw new UserError(
+    `Cannot test in environment "${kind}": use time-skipping, local or HOST:PORT`,
+  );
+}
+
 /**
  * Finds out at once that nothing listens at a local address, where the SDK would
  * try for seconds.

@@ -16,7 +16,7 @@ import { DefaultLogger, NativeConnection, Runtime } from "@temporalio/worker";
 import { bundleWorkflowCode, DenoPlugin } from "@temporal-on-deno/plugin";
 import { join, resolve } from "node:path";
 import { readNumber } from "./arguments.ts";
-import { connectError } from "./connect.ts";
+import { CONNECT_TIMEOUT_MS, connectError } from "./connect.ts";
 import { escapeControls, UserError } from "./errors.ts";
 import {
   abortable,
@@ -31,12 +31,7 @@ import {
   type Replay,
   replayAll,
 } from "./replay_histories.ts";
-import {
-  CONNECT_TIMEOUT_MS,
-  loadSettings,
-  type Settings,
-  settingsOptions,
-} from "./settings.ts";
+import { loadSettings, type Settings, settingsOptions } from "./settings.ts";
 
 /** Lines that are printed of each Workflow Type: the others are alike. */
 const MAX_LINES = 10;

@@ -6,11 +6,14 @@
  */
 
 import { join } from "node:path";
-import { connectError } from "./connect.ts";
-import { UserError } from "./errors.ts";
+import {
+  completeAddress,
+  CONNECT_TIMEOUT_MS,
+  connectError,
+  requireTestAddress,
+} from "./connect.ts";
 import { abortable, deadline, interruption, runProgram } from "./program.ts";
 import { locateServer } from "./servers/locate.ts";
-import { completeAddress, CONNECT_TIMEOUT_MS } from "./settings.ts";
 
 const options = {
   "FILE": "Test file, or pattern in quotes (default: all of tests/)",
@@ -52,11 +55,7 @@ await runProgram("deno task test", options, async (args) => {
 
 /** Reports once what each test file would report. */
 async function tryServer(address: string) {
-  if (!/:\d+$/.test(address)) {
-    throw new UserError(
-      `Cannot test in environment "${address}": use time-skipping, local or HOST:PORT`,
-    );
-  }
+  requireTestAddress(address);
   completeAddress(address);
   // Not imported sooner: the other environments do not need it here.
   const { NativeConnection } = await import("@temporalio/worker");

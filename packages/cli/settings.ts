@@ -16,10 +16,8 @@ import {
   loadClientConfigProfile,
   toClientOptions,
 } from "@temporalio/envconfig";
+import { completeAddress, CONNECT_TIMEOUT_MS } from "./connect.ts";
 import { UserError } from "./errors.ts";
-
-/** How long the Temporal Service may take for its first answer. */
-export const CONNECT_TIMEOUT_MS = 5_000;
 
 const defaultAddress = "localhost:7233";
 
@@ -152,22 +150,4 @@ function explain(error: Error & { line?: number }, file?: string): string {
 
 function firstLine({ message }: Error): string {
   return message.split("\n")[0];
-}
-
-/**
- * Adds the default port to an address.
- *
- * @throws {UserError} if it is not `host:port`
- */
-export function completeAddress(address: string): string {
-  const match = /^(?:[\w.-]{1,253}|\[[\da-f:.]+\])(?::(\d{1,5}))?$/i
-    .exec(address);
-  const port = Number(match?.[1] ?? 7233);
-  if (!match || port < 1 || port > 65_535) {
-    throw new UserError(
-      `Cannot use address "${address.slice(0, 300)}": write HOST:PORT, ` +
-        "such as localhost:7233 or [::1]:7233",
-    );
-  }
-  return match[1] ? address : `${address}:${port}`;
 }

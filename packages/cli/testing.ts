@@ -23,6 +23,7 @@ import {
 } from "@temporalio/worker";
 import { DenoPlugin } from "@temporal-on-deno/plugin";
 import { readArguments } from "./arguments.ts";
+import { requireTestAddress } from "./connect.ts";
 import { ReplayPlugin } from "./replay_plugin.ts";
 import { TimeLimitPlugin } from "./time_limit.ts";
 
@@ -107,15 +108,11 @@ async function createEnvironment(): Promise<TestWorkflowEnvironment> {
     const server = findExecutable("TEMPORAL_CLI", ".dev-server");
     return await TestWorkflowEnvironment.createLocal({ server, plugins });
   }
-  if (/:\d+$/.test(kind)) {
-    return await TestWorkflowEnvironment.createFromExistingServer({
-      address: kind,
-      plugins,
-    });
-  }
-  throw new Error(
-    `Cannot test in environment "${kind}": use time-skipping, local or HOST:PORT`,
-  );
+  requireTestAddress(kind);
+  return await TestWorkflowEnvironment.createFromExistingServer({
+    address: kind,
+    plugins,
+  });
 }
 
 /**

@@ -15,18 +15,13 @@ import {
   type WorkerPlugin,
 } from "@temporalio/worker";
 import { relative } from "node:path";
-import { connectError } from "./connect.ts";
+import { CONNECT_TIMEOUT_MS, connectError } from "./connect.ts";
 import { escapeControls, UsageError, UserError } from "./errors.ts";
 import { installRuntime } from "./logger.ts";
 import { deadline, onSignal, printError, runProgram } from "./program.ts";
 import { replayOpen } from "./replay_open.ts";
 import type { Execution } from "./task_failures.ts";
-import {
-  CONNECT_TIMEOUT_MS,
-  loadSettings,
-  type Settings,
-  settingsOptions,
-} from "./settings.ts";
+import { loadSettings, type Settings, settingsOptions } from "./settings.ts";
 
 export type { Settings };
 
