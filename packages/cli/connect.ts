@@ -85,22 +85,24 @@ export function refusedAddress(output: string): string | undefined {
     .exec(output)?.[1];
 }
 
+/** What the SDK's core and gRPC print, and what it means; the first match counts. */
+const reasons: [RegExp, string][] = [
+  [/deadline|timed? ?out/i, "no response"],
+  [/dns error/, "host not found"],
+  [/^connection refused/i, "connection refused"],
+  [/InvalidContentType/, "it does not use TLS"],
+  [/NotValidForName/, "its certificate is for another name"],
+  [/InvalidCertificate/, "its certificate is not trusted"],
+];
+
 /** The SDK passes on what its core and gRPC print: the reason is deep in it. */
 function reason(error: Error & { details?: string }): string {
   const { details, message } = error.cause instanceof Error
     ? error.cause as typeof error
     : error;
-  if (/deadline|timed? ?out/i.test(message)) return "no response";
-  if (message.includes("dns error")) return "host not found";
-  if (/^connection refused/i.test(message)) return "connection refused";
-  if (message.includes("InvalidContentType")) return "it does not use TLS";
-  if (message.includes("NotValidForName")) {
-    return "its certificate is for another name";
-  }
-  if (message.includes("InvalidCertificate")) {
-    return "its certificate is not trusted";
-  }
-  return details || (/message: "(.+?)"/.exec(message)?.[1] ?? message);
+  const [, known] = reasons.find(([pattern]) => pattern.test(message)) ?? [];
+  return known || details ||
+    (/message: "(.+?)"/.exec(message)?.[1] ?? message);
 }
 
 /**
