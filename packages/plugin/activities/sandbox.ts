@@ -158,8 +158,8 @@ export class ActivitySandbox {
    */
   passPayloads(): void {
     // 1.23 does not have it.
+    if (!("rawValueTypeInfo" in common)) return;
     const { rawValueTypeInfo: raw } = common;
-    if (!raw) return;
     this.#settings.passesPayloads = true;
     const inputTypes = new Proxy([], { get: () => raw });
     const activityDefinitionOptions = {
