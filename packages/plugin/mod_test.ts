@@ -301,6 +301,23 @@ Deno.test("bundleWorkflowCode() bundles what a later plugin chose", async () => 
   assertEquals((await execute("readsHostname", options)).result, "undefined");
 });
 
+Deno.test("bundleWorkflowCode() refuses options of a wrong type", async () => {
+  const wrong = {
+    workflowsPath: undefined,
+    preloadModules: "one",
+    ignoreModules: "one",
+    workflowInterceptorModules: "one",
+  };
+  for (const [name, value] of Object.entries(wrong)) {
+    await assertRejects(
+      () => bundleWorkflowCode({ workflowsPath, [name]: value }),
+      DenoPluginError,
+      `Cannot bundle Workflow code: The option ${name} has the value ` +
+        `${Deno.inspect(value)}: pass `,
+    );
+  }
+});
+
 Deno.test("bundleWorkflowCode() refuses a webpackConfigHook", async () => {
   await assertRejects(
     () =>

@@ -64,6 +64,7 @@ export type BundleSource = Omit<
  * @throws {DenoPluginError} if the code cannot be bundled
  */
 export async function bundle(source: BundleSource): Promise<string> {
+  requireTypes(source);
   const { ignoreModules = [], preloadModules = [] } = source;
   const ignored = preloadModules
     .filter((name) => moduleMatches(name, ignoreModules));
@@ -99,6 +100,31 @@ export async function bundle(source: BundleSource): Promise<string> {
   if ("errors" in response) throw refusal(response.errors);
   writeCache(file, response.code, response.inputs);
   return response.code;
+}
+
+/** Checks what programs may get wrong, since Deno runs them without a check of types. */
+function requireTypes(source: BundleSource): void {
+  const { workflowsPath } = source;
+  if (typeof workflowsPath !== "string" || !workflowsPath) {
+    throw refusal([
+      `The option workflowsPath has the value ${
+        Deno.inspect(workflowsPath)
+      }: ` +
+      'pass the URL of a module, such as import.meta.resolve("./workflows.ts")',
+    ]);
+  }
+  const lists = [
+    "ignoreModules",
+    "preloadModules",
+    "workflowInterceptorModules",
+  ] as const;
+  for (const name of lists) {
+    const value = source[name];
+    if (value === undefined || Array.isArray(value)) continue;
+    throw refusal([
+      `The option ${name} has the value ${Deno.inspect(value)}: pass an array`,
+    ]);
+  }
 }
 
 /** Has `deno run --watch` restart the program when Workflow code changes. */
