@@ -178,7 +178,7 @@ async function* saveEach(
 function createReport(areFiles: boolean, json?: boolean) {
   const isTerminal = Deno.stderr.isTerminal();
   const counts: Record<string, number> = Object.create(null);
-  let [done, failed, printed] = [0, 0, Date.now()];
+  let [done, failed, unread, printed] = [0, 0, 0, Date.now()];
   const clear = () => {
     if (isTerminal) overwriteLine("");
   };
@@ -193,6 +193,7 @@ function createReport(areFiles: boolean, json?: boolean) {
         replay;
       done++;
       if (problem) failed++;
+      if (!replay.workflowType) unread++;
       if (json) print(JSON.stringify(replay));
       else if (problem) {
         counts[workflowType] = (counts[workflowType] ?? 0) + 1;
@@ -217,10 +218,17 @@ function createReport(areFiles: boolean, json?: boolean) {
           "Cannot replay: these paths hold no Event Histories",
         );
       }
+      const result = `Cannot replay ${failed} of ${count(done)}`;
+      if (failed > unread) {
+        throw new UserError(
+          `${result}: before you deploy this code, keep what it did for them, ` +
+            'with "patched"',
+        );
+      }
       if (failed) {
         throw new UserError(
-          `Cannot replay ${failed} of ${count(done)}: before you deploy ` +
-            'this code, keep what it did for them, with "patched"',
+          `${result}: pass files as the Web UI, or "deno task temporal ` +
+            'workflow show --output json", writes them',
         );
       }
       console.error(`Replayed ${count(done)}; all compatible with the code`);

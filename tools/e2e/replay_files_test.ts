@@ -112,7 +112,10 @@ Deno.test("replay reports what is incompatible in a line each, and replays the o
     '"type.json" (Say\\u001b[31mNothing) does not replay: the code has no Workflow "Say\\u001b[31mNothing"',
     '"unknown.json" does not replay: event 6 is of a type that the SDK does not know',
   ]);
-  assertStringIncludes(last, "Cannot replay 12 of 13 Event Histories: ");
+  assertStringIncludes(
+    last,
+    "Cannot replay 12 of 13 Event Histories: before you deploy this code, ",
+  );
   assertEquals(code, 1);
 });
 
@@ -174,10 +177,19 @@ Deno.test("replay reports in one line that it cannot save", async () => {
   assertStringIncludes(last, `Cannot save Event Histories in "${file}": `);
 });
 
-Deno.test("replay fails if there is nothing in the folder", async () => {
-  const { code, last } = await replay({});
+Deno.test("replay says what to pass if it finds or can read no Event History", async () => {
+  const none = await replay({});
   assertEquals(
-    [code, last],
+    [none.code, none.last],
     [1, "Cannot replay: these paths hold no Event Histories"],
+  );
+  const empty = await replay({ "empty.json": "" });
+  assertEquals(
+    [empty.code, empty.last],
+    [
+      1,
+      "Cannot replay 1 of 1 Event History: pass files as the Web UI, or " +
+      '"deno task temporal workflow show --output json", writes them',
+    ],
   );
 });
