@@ -59,7 +59,11 @@ export function parseLauncherFrame(frame: Uint8Array) {
 
 /** Finds the frames in a stream of bytes. */
 export class FrameReader {
-  #chunks: Uint8Array[] = [];
+  /**
+   * A frame that is not complete yet. Its parts are copied: each may be a byte of a
+   * large chunk, which would be kept with it.
+   */
+  #partial = new Uint8Array();
   #size = 0;
   #needed = 4;
 
@@ -69,11 +73,9 @@ export class FrameReader {
    * @throws {RangeError} if a frame is too long
    */
   *read(chunk: Uint8Array): Generator<Uint8Array> {
-    this.#chunks.push(chunk);
-    this.#size += chunk.length;
-    if (this.#size < this.#needed) return;
-    let bytes = this.#chunks.length > 1 ? Buffer.concat(this.#chunks) : chunk;
-    while (bytes.length >= 4) {
+    const all = this.#size ? this.#append(chunk) : chunk;
+    let bytes = all;
+    while (bytes.length >= this.#needed) {
       const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
       if (length > MAX_LENGTH) throw new RangeError(`frame of ${length} bytes`);
       this.#needed = 4 + length;
@@ -82,7 +84,19 @@ export class FrameReader {
       bytes = bytes.subarray(this.#needed);
       this.#needed = 4;
     }
-    this.#chunks = [bytes];
+    if (bytes === chunk || bytes !== all) this.#partial = new Uint8Array(bytes);
     this.#size = bytes.length;
+  }
+
+  /** Returns what has been kept, and the next bytes. */
+  #append(chunk: Uint8Array): Uint8Array {
+    const size = this.#size + chunk.length;
+    if (size > this.#partial.length) {
+      const kept = this.#partial;
+      this.#partial = new Uint8Array(Math.max(size, 2 * kept.length));
+      this.#partial.set(kept);
+    }
+    this.#partial.set(chunk, this.#size);
+    return this.#partial.subarray(0, size);
   }
 }
