@@ -6,6 +6,7 @@ import { DefaultLogger, Runtime } from "@temporalio/worker";
 import {
   assert,
   assertEquals,
+  assertMatch,
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
@@ -89,6 +90,24 @@ Deno.test("an Activity returns 10 MB", async () => {
     const result = await run(activities.fill, 10_000_000) as Uint8Array;
     assertEquals(result.length, 10_000_000);
     assert(result.every((byte) => byte === 1));
+  });
+});
+
+Deno.test("an Activity that returns or throws more than its process can send fails", async () => {
+  await withSandbox({}, async (activities) => {
+    for (const how of ["return", "throw"]) {
+      const error = await assertRejects(
+        () => run(activities.sendMuch, how, 20_000_000),
+        ApplicationFailure,
+      );
+      assertMatch(
+        error.message,
+        /^Cannot send "\d{8}" bytes from the Activity sandbox: the limit is /,
+      );
+    }
+    logged.length = 0;
+    assertEquals(await run(activities.sendMuch, "log", 20_000_000), "logged");
+    assertEquals(await run(activities.countCalls), 1, "in the same process");
   });
 });
 

@@ -67,8 +67,8 @@ async function execute(name: string, ...args: unknown[]): Promise<unknown> {
 
 const done = { type: "[object String]", result: "done" };
 
-for (const name of forgeries.results) {
-  Deno.test(`a Worker survives an Activity that returns no Payload: ${name}`, async () => {
+for (const name of forgeries.metadata) {
+  Deno.test(`a Worker survives an Activity that returns a Payload whose metadata are ${name}`, async () => {
     await execute("forgeResult", name);
     assertEquals(await execute("work"), done);
   });

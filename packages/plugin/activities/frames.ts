@@ -6,9 +6,6 @@
 
 import { Buffer } from "node:buffer";
 
-/** The longest frame: nobody has to keep more of a process that writes garbage. */
-const MAX_LENGTH = 2 ** 28;
-
 /** What a frame between the Worker's process and the launcher is about. */
 export const Kind = {
   /** To the launcher: start a process. */
@@ -66,6 +63,15 @@ export class FrameReader {
   #partial = new Uint8Array();
   #size = 0;
   #needed = 4;
+  readonly #maxLength: number;
+
+  /**
+   * Reads frames of at most `maxLength` bytes: nobody has to keep more of a process
+   * that writes garbage.
+   */
+  constructor(maxLength = 2 ** 28) {
+    this.#maxLength = maxLength;
+  }
 
   /**
    * Takes the next bytes, and yields the content of each frame that is complete.
@@ -77,7 +83,9 @@ export class FrameReader {
     let bytes = all;
     while (bytes.length >= this.#needed) {
       const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
-      if (length > MAX_LENGTH) throw new RangeError(`frame of ${length} bytes`);
+      if (length > this.#maxLength) {
+        throw new RangeError(`frame of ${length} bytes`);
+      }
       this.#needed = 4 + length;
       if (bytes.length < this.#needed) break;
       yield bytes.subarray(4, this.#needed);

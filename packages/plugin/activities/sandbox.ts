@@ -26,14 +26,16 @@ import {
 } from "@temporalio/common";
 import { Runtime } from "@temporalio/worker";
 import { createRequire } from "node:module";
-import { deserialize, serialize } from "node:v8";
+import { serialize } from "node:v8";
 import { DenoPluginError } from "../errors.ts";
 import { sdkModule } from "../workflows/bundle.ts";
 import { type ProcessOptions, toLauncherOptions } from "./command.ts";
 import { type EndNotice, FrameReader, toFrame } from "./frames.ts";
 import {
   type ErrorMessage,
+  fromBytes,
   KEY_LENGTH,
+  MAX_FRAME,
   MAX_PRINTED,
   type MessageIn,
   type MessageOut,
@@ -225,7 +227,7 @@ class ActivityProcess implements ProcessListener {
 
   readonly #calls = new Map<number, Call>();
   readonly #ended = Promise.withResolvers<void>();
-  readonly #frames = new FrameReader();
+  readonly #frames = new FrameReader(MAX_FRAME);
   readonly #id: number;
   readonly #key = crypto.getRandomValues(new Uint8Array(KEY_LENGTH));
   readonly #launcher: Launcher;
@@ -362,7 +364,8 @@ class ActivityProcess implements ProcessListener {
         if (!this.#key.every((byte, index) => byte === frame[index])) {
           throw new Error("wrong key");
         }
-        this.#receive(deserialize(frame.subarray(KEY_LENGTH)));
+        const { message, data } = fromBytes(frame.subarray(KEY_LENGTH));
+        this.#receive(message, data);
       }
     } catch {
       this.end(`its sandbox sent invalid data${this.#running}`);
@@ -438,11 +441,11 @@ class ActivityProcess implements ProcessListener {
     }
   }
 
-  #receive(message: MessageOut): void {
+  #receive(message: MessageOut, data: Uint8Array): void {
     this.#unansweredPings = 0;
     const call = "id" in message ? this.#calls.get(message.id!) : undefined;
     try {
-      if (call) this.#receiveFor(call, message);
+      if (call) this.#receiveFor(call, message, data);
     } catch (error) {
       // What Activity code has sent may not be convertible.
       call?.reject(error);
@@ -482,12 +485,13 @@ class ActivityProcess implements ProcessListener {
     }
   }
 
-  #receiveFor(call: Call, message: MessageOut): void {
+  #receiveFor(call: Call, message: MessageOut, data: Uint8Array): void {
     const { context, serialization } = call;
     const { converter, passesPayloads } = this.#settings;
     switch (message.type) {
       case "completed": {
-        const result = requirePayload(message.result);
+        const { metadata } = message;
+        const result = requirePayload({ metadata, data });
         if (passesPayloads) return call.resolve(RawValue.fromPayload(result));
         try {
           return call.resolve(converter.fromPayload(result, serialization));

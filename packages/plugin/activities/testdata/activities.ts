@@ -212,7 +212,7 @@ export async function blockFirst(when = "before"): Promise<number> {
   if (attempt > 1) return attempt;
   log.info("blocking");
   if (when === "after") await sleep(1);
-  for (;;);
+  for (;;) if (when === "logging") log.info("looping");
 }
 
 export async function hangFirst(): Promise<number> {
@@ -268,6 +268,15 @@ export function readEnvironment(...names: string[]): unknown {
 /** Returns as many bytes. */
 export function fill(length: number): Uint8Array {
   return new Uint8Array(length).fill(1);
+}
+
+/** Returns, throws or logs a text of this length. */
+export async function sendMuch(how: string, length: number): Promise<string> {
+  const text = "x".repeat(length);
+  if (how === "return") return text;
+  if (how === "throw") throw new Error(text);
+  log.info(text, { text });
+  return "logged";
 }
 
 /** Starts a span of Deno's telemetry, if that is on. */
