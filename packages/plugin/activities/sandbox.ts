@@ -442,7 +442,7 @@ class ActivityProcess implements ProcessListener {
   }
 
   #receive(message: MessageOut, data: Uint8Array): void {
-    this.#unansweredPings = 0;
+    if (message.type === "pong") this.#unansweredPings = 0;
     const call = "id" in message ? this.#calls.get(message.id!) : undefined;
     try {
       if (call) this.#receiveFor(call, message, data);

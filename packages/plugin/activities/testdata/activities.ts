@@ -212,7 +212,10 @@ export async function blockFirst(when = "before"): Promise<number> {
   if (attempt > 1) return attempt;
   log.info("blocking");
   if (when === "after") await sleep(1);
-  for (;;) if (when === "logging") log.info("looping");
+  for (let time = 0;; time = performance.now()) {
+    while (when !== "logging" || performance.now() < time + 10);
+    log.info("looping");
+  }
 }
 
 export async function hangFirst(): Promise<number> {
