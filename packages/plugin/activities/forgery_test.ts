@@ -99,3 +99,13 @@ for (const type of ["exit", "notLoaded", "uncaught", "print"]) {
     assert(logged.length < 200_000, `${logged.length} lines`);
   });
 }
+
+Deno.test("a Worker does other work while it logs what an Activity prints", async () => {
+  logged.length = 0;
+  const counts = new Set<number>();
+  const timer = setInterval(() => counts.add(logged.length));
+  await execute("forge", "print");
+  clearInterval(timer);
+  const between = [...counts].filter((count) => 10 < count && count < 49_000);
+  assert(between.length > 0, `${[...counts]}`);
+});

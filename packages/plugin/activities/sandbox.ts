@@ -357,26 +357,27 @@ class ActivityProcess implements ProcessListener {
     this.end(reason);
   }
 
-  onData(bytes: Uint8Array): void {
-    if (this.hasEnded) return;
+  *onData(bytes: Uint8Array): Generator<void> {
     try {
       for (const frame of this.#frames.read(bytes)) {
+        if (this.hasEnded) return;
         if (!this.#key.every((byte, index) => byte === frame[index])) {
           throw new Error("wrong key");
         }
         const { message, data } = fromBytes(frame.subarray(KEY_LENGTH));
-        this.#receive(message, data);
+        yield* this.#receive(message, data);
+        yield;
       }
     } catch {
       this.end(`its sandbox sent invalid data${this.#running}`);
     }
   }
 
-  onOutput(bytes: Uint8Array, isError: boolean): void {
+  *onOutput(bytes: Uint8Array, isError: boolean): Generator<void> {
     const printed = this.#printed[Number(isError)];
     const text = printed.decoder.decode(bytes, { stream: true });
     if (isError) this.#lastWords = (this.#lastWords + text).slice(-MAX_LINE);
-    if (this.#isLoaded) this.#print(printed, text);
+    if (this.#isLoaded) yield* this.#print(printed, text);
     // If the module does not load, this is the reason.
     else printed.text = (printed.text + text).slice(-MAX_LINE);
   }
@@ -385,7 +386,8 @@ class ActivityProcess implements ProcessListener {
     this.#ended.resolve();
     if (error) return this.end(error);
     if (this.#isLoaded) {
-      for (const printed of this.#printed) this.#print(printed, "\n");
+      // What is left is a line each.
+      for (const printed of this.#printed) [...this.#print(printed, "\n")];
     } else {
       const [, reason] = /^error: (?:Uncaught (?:\(in promise\) )?)?(.*)/m
         .exec(this.#lastWords) ?? [];
@@ -410,7 +412,10 @@ class ActivityProcess implements ProcessListener {
   }
 
   /** Logs what is printed, line by line. */
-  #print(printed: { isError: boolean; text: string }, text: string): void {
+  *#print(
+    printed: { isError: boolean; text: string },
+    text: string,
+  ): Generator<void> {
     const lines = (printed.text + text).split("\n");
     printed.text = lines.pop()!;
     if (printed.text.length > MAX_LINE) {
@@ -422,6 +427,7 @@ class ActivityProcess implements ProcessListener {
     const call = others.length === 0 ? only : undefined;
     for (const line of lines) {
       if (!DUMP.test(line)) logLine(line, printed.isError, call);
+      yield;
     }
   }
 
@@ -441,7 +447,7 @@ class ActivityProcess implements ProcessListener {
     }
   }
 
-  #receive(message: MessageOut, data: Uint8Array): void {
+  *#receive(message: MessageOut, data: Uint8Array): Generator<void> {
     if (message.type === "pong") this.#unansweredPings = 0;
     const call = "id" in message ? this.#calls.get(message.id!) : undefined;
     try {
@@ -453,7 +459,7 @@ class ActivityProcess implements ProcessListener {
     if (message.type === "loaded") {
       this.#isLoaded = true;
       clearTimeout(this.#loadTimer);
-      for (const printed of this.#printed) this.#print(printed, "");
+      for (const printed of this.#printed) yield* this.#print(printed, "");
       this.#load.resolve(message.names);
     } else if (message.type === "notLoaded") {
       this.end(oneLine(message.error.slice(0, MAX_LINE)));
@@ -461,6 +467,7 @@ class ActivityProcess implements ProcessListener {
       const text = message.text.slice(0, MAX_PRINTED);
       for (const line of text.trimEnd().split("\n")) {
         logLine(line, message.isError, call);
+        yield;
       }
     } else if (message.type === "exit") {
       const code = Number(message.code);

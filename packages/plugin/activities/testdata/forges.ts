@@ -115,7 +115,7 @@ export async function forge(type: string): Promise<void> {
     exit: { type, code: "0)\nERROR forged" },
     notLoaded: { type, error: "data:".repeat(2_000_000) },
     uncaught: { type, message: "forged", stack: 1 },
-    print: { type, isError: false, text: "x\n".repeat(20_000_000) },
+    print: { type, isError: false, text: "x\n".repeat(60_000) },
   };
   change("log", (message) => {
     const { id } = message;
