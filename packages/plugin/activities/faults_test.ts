@@ -1,7 +1,7 @@
 /** What Activities, and those who start a sandbox, may do wrong. */
 
 import { MockActivityEnvironment } from "@temporalio/testing";
-import { ApplicationFailure } from "@temporalio/common";
+import { ApplicationFailure, type MetricMeter } from "@temporalio/common";
 import { DefaultLogger, Runtime } from "@temporalio/worker";
 import {
   assert,
@@ -108,6 +108,27 @@ Deno.test("an Activity that returns or throws more than its process can send fai
     logged.length = 0;
     assertEquals(await run(activities.sendMuch, "log", 20_000_000), "logged");
     assertEquals(await run(activities.countCalls), 1, "in the same process");
+  });
+});
+
+Deno.test("an Activity records no more metrics than the Worker can keep", async () => {
+  await withSandbox({}, async (activities) => {
+    logged.length = 0;
+    const recorded: unknown[] = [];
+    const metricMeter = {
+      createCounter: () => ({
+        add: (_: number, tags: { time: unknown }) => recorded.push(tags.time),
+      }),
+    } as unknown as MetricMeter;
+    const environment = new MockActivityEnvironment({}, { metricMeter });
+    await environment.run(
+      activities.recordMetrics,
+      ...[10_010] as unknown as [],
+    );
+    assertEquals(recorded, [...Array(10_000).keys(), 0]);
+    const [line, ...others] = logged;
+    assertStringIncludes(line, "Activity sandbox ignores metrics: ");
+    assertEquals(others, []);
   });
 });
 

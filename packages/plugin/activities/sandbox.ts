@@ -55,6 +55,11 @@ const MAX_LINE = 10_000;
 /** How many causes of an error are kept: messages of protobuf have 100 levels. */
 const MAX_CAUSES = 50;
 
+/** How many metrics, each with its attributes, are kept: the SDK forgets none. */
+const MAX_METRICS = 10_000;
+/** How long such a metric may be, as JSON. */
+const MAX_METRIC_LENGTH = 2_000;
+
 const { temporal } = createRequire(sdkModule)("@temporalio/proto");
 
 /** A line of what V8 prints when it ends a process, or an empty one. */
@@ -114,6 +119,7 @@ export class ActivitySandbox {
         closeTimeoutMs: options.closeTimeoutMs ?? 5_000,
         heapLimitMB: options.heapLimitMB,
         loadTimeoutMs: options.loadTimeoutMs ?? 60_000,
+        metrics: new Set(),
         passesPayloads: false,
         pingIntervalMs: unresponsiveAfterMs / PINGS_UNTIL_UNRESPONSIVE,
         converter: payloadConverter
@@ -213,6 +219,8 @@ interface ProcessSettings {
   closeTimeoutMs: number;
   heapLimitMB?: number;
   loadTimeoutMs: number;
+  /** What Activities have recorded so far, in whichever process. */
+  metrics: Set<string>;
   passesPayloads: boolean;
   pingIntervalMs: number;
 }
@@ -244,6 +252,7 @@ class ActivityProcess implements ProcessListener {
   #pings?: Timer;
   #unansweredPings = 0;
   #isLoaded = false;
+  #ignoresMetrics = false;
   /** The end of what was printed on stderr, where Deno says why it ends. */
   #lastWords = "";
 
@@ -532,8 +541,29 @@ class ActivityProcess implements ProcessListener {
           sdkComponent: "activity",
         });
       case "metric":
-        return record(context.metricMeter, message);
+        if (this.#keeps(message)) record(context.metricMeter, message);
     }
+  }
+
+  /** Whether a metric with these attributes is known, or may become so. */
+  #keeps({ metric, tags }: MessageOut & { type: "metric" }): boolean {
+    const { metrics } = this.#settings;
+    const text = JSON.stringify([metric, tags]);
+    if (metrics.has(text)) return true;
+    if (metrics.size < MAX_METRICS && text.length <= MAX_METRIC_LENGTH) {
+      metrics.add(text);
+      return true;
+    }
+    if (!this.#ignoresMetrics) {
+      log(
+        "WARN",
+        "Activity sandbox ignores metrics: Activities can record " +
+          `"${MAX_METRICS}" combinations of a metric and its attributes, each of ` +
+          `up to "${MAX_METRIC_LENGTH}" characters; use attributes with few values`,
+      );
+    }
+    this.#ignoresMetrics = true;
+    return false;
   }
 }
 

@@ -282,6 +282,14 @@ export async function sendMuch(how: string, length: number): Promise<string> {
   return "logged";
 }
 
+/** Records a metric with as many attributes. */
+export async function recordMetrics(times: number): Promise<void> {
+  const counter = metricMeter.createCounter("count");
+  for (let time = 0; time < times; time++) counter.add(1, { time });
+  counter.add(1, { time: 0 });
+  counter.add(1, { time: "x".repeat(10_000) });
+}
+
 /** Starts a span of Deno's telemetry, if that is on. */
 export async function trace(name: string): Promise<void> {
   // deno-lint-ignore no-explicit-any
