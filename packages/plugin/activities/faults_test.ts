@@ -228,6 +228,33 @@ Deno.test({
   },
 });
 
+Deno.test("a process that is replaced does not outlive the timeouts of its Activities", async () => {
+  // An error of the module itself belongs to no Activity.
+  const source = `
+    let fails = false;
+    setInterval(() => {
+      if (fails) throw new Error("failed");
+    }, 10);
+    export const hang = () => new Promise(() => {});
+    export const failModule = () => (fails = true, hang());`;
+  const url = `data:text/javascript,${encodeURIComponent(source)}`;
+  const sandbox = await ActivitySandbox.start(url, {
+    unresponsiveAfterMs: 200,
+  });
+  const { hang, failModule } = sandbox.activities as unknown as Record<
+    string,
+    () => Promise<unknown>
+  >;
+  const outcomes = await Promise.allSettled([run(hang), run(failModule)]);
+  await sandbox.close();
+  assertEquals(
+    outcomes.map((outcome) => "reason" in outcome && outcome.reason.message),
+    ["hang", "failModule"].map((name) =>
+      `Cannot complete Activity "${name}": it has been replaced`
+    ),
+  );
+});
+
 Deno.test("a sandbox has at least one process", async () => {
   await assertRejects(
     () => ActivitySandbox.start(module, { processes: 0 }),

@@ -444,13 +444,17 @@ class ActivityProcess implements ProcessListener {
     if (!this.#isLoaded) return;
     this.#unansweredPings++;
     this.#send({ type: "ping" });
+    const isLate = ({ deadline }: Call) => performance.now() > deadline;
+    if (this.isRetired && this.#calls.values().every(isLate)) {
+      return this.end("it has been replaced");
+    }
     if (!this.#isUnresponsive) return;
     if (this.#unansweredPings === PINGS_UNTIL_UNRESPONSIVE + 1) {
       log("WARN", `Activity sandbox does not respond${this.#running}`);
     }
     // An Activity may compute for as long as its timeout allows, not longer.
-    const isOverdue = ({ context, deadline }: Call) =>
-      context.cancellationSignal.aborted || performance.now() > deadline;
+    const isOverdue = (call: Call) =>
+      call.context.cancellationSignal.aborted || isLate(call);
     if (this.#calls.values().some(isOverdue)) {
       this.end(`its sandbox does not respond${this.#running}`);
     }
