@@ -1,7 +1,11 @@
 /** What Activities, and those who start a sandbox, may do wrong. */
 
 import { MockActivityEnvironment } from "@temporalio/testing";
-import { ApplicationFailure, type MetricMeter } from "@temporalio/common";
+import {
+  ApplicationFailure,
+  type MetricMeter,
+  RawValue,
+} from "@temporalio/common";
 import { DefaultLogger, Runtime } from "@temporalio/worker";
 import {
   assert,
@@ -108,6 +112,13 @@ Deno.test("an Activity that returns or throws more than its process can send fai
     logged.length = 0;
     assertEquals(await run(activities.sendMuch, "log", 20_000_000), "logged");
     assertEquals(await run(activities.countCalls), 1, "in the same process");
+  });
+});
+
+Deno.test("a result that is nested too deep for V8 stays a payload", async () => {
+  await withSandbox({}, async (activities) => {
+    assert(await run(activities.nest, 10_001) instanceof RawValue);
+    assertEquals(await run(activities.nest, 3), [[[]]]);
   });
 });
 

@@ -55,6 +55,14 @@ const MAX_LINE = 10_000;
 /** How many causes of an error are kept: messages of protobuf have 100 levels. */
 const MAX_CAUSES = 50;
 
+/** How much of a line of a stack trace is kept: the SDK searches it by slow patterns. */
+const MAX_STACK_LINE = 2_000;
+
+/** How deep JSON may be nested: V8 takes seconds to write what is a million deep. */
+const MAX_DEPTH = 10_000;
+/** JSON that is shorter needs no check. */
+const MIN_DEEP_LENGTH = 100_000;
+
 /** How many metrics, each with its attributes, are kept: the SDK forgets none. */
 const MAX_METRICS = 10_000;
 /** How long such a metric may be, as JSON. */
@@ -122,9 +130,11 @@ export class ActivitySandbox {
         metrics: new Set(),
         passesPayloads: false,
         pingIntervalMs: unresponsiveAfterMs / PINGS_UNTIL_UNRESPONSIVE,
-        converter: payloadConverter
-          ? (await import(payloadConverter)).payloadConverter
-          : defaultPayloadConverter,
+        converter: limitDepth(
+          payloadConverter
+            ? (await import(payloadConverter)).payloadConverter
+            : defaultPayloadConverter,
+        ),
       };
       const processes = Array.from(
         { length: size },
@@ -571,12 +581,12 @@ class ActivityProcess implements ProcessListener {
   }
 }
 
-function failCall(call: Call, reason: string, stack?: string): void {
+function failCall(call: Call, reason: string, stack = ""): void {
   const failure = ApplicationFailure.create({
     message: `Cannot complete Activity "${call.name}": ${reason}`,
     type: SANDBOX_FAILURE,
   });
-  failure.stack = stack ?? "";
+  failure.stack = shortenStack(stack);
   call.reject(failure);
 }
 
@@ -618,8 +628,10 @@ function toError(
 ): Error {
   let last: ProtoFailure | null | undefined = failure;
   for (let causes = 0; last; last = last.cause) {
-    // It would hold the failure as it is.
+    // The one would hold the failure as it is, the other replace its stack.
     delete last.nexusHandlerFailureInfo;
+    delete last.encodedAttributes;
+    if (last.stackTrace) last.stackTrace = shortenStack(last.stackTrace);
     if (++causes === MAX_CAUSES) delete last.cause;
   }
   const error = defaultFailureConverter
@@ -642,6 +654,41 @@ function toError(
     ),
   );
   return error;
+}
+
+/** Shortens what patterns such as `\s+at .*` take a time for that grows by its square. */
+function shortenStack(stack: string): string {
+  return stack.split("\n").map((line) =>
+    line.replace(/\s{50,}/g, " ").slice(0, MAX_STACK_LINE)
+  ).join("\n");
+}
+
+/** Makes a converter refuse JSON that is nested too deeply, whatever its encoding. */
+function limitDepth(converter: PayloadConverter): PayloadConverter {
+  return {
+    toPayload: (value, context) => converter.toPayload(value, context),
+    fromPayload(payload, context) {
+      const { data } = payload;
+      if (data && data.length >= MIN_DEEP_LENGTH) requireDepth(data);
+      return converter.fromPayload(payload, context);
+    },
+  };
+}
+
+const [QUOTE, BACKSLASH, BRACKET, BRACE, CLOSING_BRACKET, CLOSING_BRACE] =
+  new TextEncoder().encode('"\\[{]}');
+
+function requireDepth(json: Uint8Array): void {
+  let depth = 0;
+  let isText = false;
+  for (let index = 0; index < json.length; index++) {
+    const byte = json[index];
+    if (byte === QUOTE) isText = !isText;
+    else if (isText) index += Number(byte === BACKSLASH);
+    else if (byte === BRACKET || byte === BRACE) depth++;
+    else if (byte === CLOSING_BRACKET || byte === CLOSING_BRACE) depth--;
+    if (depth > MAX_DEPTH) throw new RangeError("Cannot read JSON: too deep");
+  }
 }
 
 /** Reduces what Deno or an error's stack says to the reason and its line. */

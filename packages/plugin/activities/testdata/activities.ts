@@ -11,6 +11,7 @@ import {
   metricMeter,
   sleep,
 } from "@temporalio/activity";
+import { RawValue } from "@temporalio/common";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { writeSync } from "node:fs";
 
@@ -280,6 +281,14 @@ export async function sendMuch(how: string, length: number): Promise<string> {
   if (how === "throw") throw new Error(text);
   log.info(text, { text });
   return "logged";
+}
+
+/** Returns an array that is nested as deep, and long as JSON. */
+export async function nest(depth: number): Promise<RawValue> {
+  const json = "[".repeat(depth) + " ".repeat(100_000) + "]".repeat(depth);
+  const [encoding, data] = ["json/plain", json]
+    .map((text) => new TextEncoder().encode(text));
+  return RawValue.fromPayload({ metadata: { encoding }, data });
 }
 
 /** Records a metric with as many attributes. */

@@ -30,6 +30,8 @@ function chain(length: number): Message {
   return failure;
 }
 
+const json = new TextEncoder().encode("json/plain");
+
 /** What the metadata of a Payload are not. */
 const metadata: Record<string, unknown> = {
   "null": null,
@@ -51,6 +53,15 @@ const metadata: Record<string, unknown> = {
 const failures: Record<string, (error: Message) => void> = {
   "no failure": (error) => error.failure = null,
   "a stack that is a number": (error) => error.failure.stackTrace = 1,
+  "a stack of a million spaces": (error) =>
+    error.failure.stackTrace = " ".repeat(1_000_000),
+  "encoded attributes with a stack of a million spaces": (error) =>
+    error.failure.encodedAttributes = {
+      metadata: { encoding: json },
+      data: new TextEncoder().encode(
+        JSON.stringify({ message: "", stack_trace: " ".repeat(1_000_000) }),
+      ),
+    },
   "a type that is an object": (error) =>
     error.failure.applicationFailureInfo.type = { length: 3 },
   "a message that is an object": (error) => error.failure.message = {},
@@ -114,7 +125,7 @@ export async function forge(type: string): Promise<void> {
   const forged: Record<string, Message> = {
     exit: { type, code: "0)\nERROR forged" },
     notLoaded: { type, error: "data:".repeat(2_000_000) },
-    uncaught: { type, message: "forged", stack: 1 },
+    uncaught: { type, message: "forged", stack: " ".repeat(1_000_000) },
     print: { type, isError: false, text: "x\n".repeat(60_000) },
   };
   change("log", (message) => {
