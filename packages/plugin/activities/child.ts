@@ -333,12 +333,12 @@ function createLogger(id: number): Logger {
       send({ ...entry, meta });
     } catch {
       // Functions and the like cannot be sent, and not much of anything.
-      const entries = Object.entries(meta ?? {})
-        .map(([key, value]) => [
-          key,
-          Deno.inspect(value).slice(0, MAX_PRINTED),
-        ]);
-      send({ ...entry, meta: Object.fromEntries(entries) });
+      const entries = Object.entries(meta ?? {});
+      const inspected = entries.map(([key, value]) => [
+        key,
+        Deno.inspect(value).slice(0, MAX_PRINTED / entries.length),
+      ]);
+      send({ ...entry, meta: Object.fromEntries(inspected) });
     }
   };
   return {

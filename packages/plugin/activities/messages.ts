@@ -30,6 +30,9 @@ const MAX_DATA = 2 ** 24;
 /** How long the rest of a message may be: V8 makes up to 70 times as much of it. */
 const MAX_MESSAGE = 2 ** 22;
 
+/** How long a log entry may be: escaping control characters takes a second for 1 MB. */
+const MAX_LOG = 2 ** 19;
+
 /** How long a frame of a process may be. */
 export const MAX_FRAME = KEY_LENGTH + 4 + MAX_DATA + MAX_MESSAGE;
 
@@ -183,6 +186,7 @@ function read(bytes: Uint8Array): MessageOut {
     }
   };
   const message = deserialize(bytes);
+  if (message.type === "log") requireLength(bytes, MAX_LOG);
   visit(message);
   return message;
 }

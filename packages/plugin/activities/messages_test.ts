@@ -40,6 +40,7 @@ for (
     "a text in a thousand places": Array(1_000).fill(["x".repeat(1_000)]),
     "a number of 300,000 digits": 1n << 1_000_000n,
     "what is no plain data": new Map(),
+    "more than anybody reads in a log": "x".repeat(600_000),
   })
 ) {
   Deno.test(`a message is not read, nor sent, that holds ${name}`, () => {

@@ -279,7 +279,7 @@ export async function sendMuch(how: string, length: number): Promise<string> {
   const text = "x".repeat(length);
   if (how === "return") return text;
   if (how === "throw") throw new Error(text);
-  log.info(text, { text });
+  log.info(text, { text, again: [text] });
   return "logged";
 }
 
