@@ -162,7 +162,7 @@ function read(bytes: Uint8Array): MessageOut {
   let left = 4 * bytes.length;
   const take = (size: number) => {
     left -= size;
-    if (left < 0) throw new RangeError("Cannot read a message: not plain data");
+    if (left < 0) throw new RangeError("message of other than plain data");
   };
   const visit = (value: unknown): void => {
     take(1);

@@ -687,7 +687,9 @@ function requireDepth(json: Uint8Array): void {
     else if (isText) index += Number(byte === BACKSLASH);
     else if (byte === BRACKET || byte === BRACE) depth++;
     else if (byte === CLOSING_BRACKET || byte === CLOSING_BRACE) depth--;
-    if (depth > MAX_DEPTH) throw new RangeError("Cannot read JSON: too deep");
+    if (depth > MAX_DEPTH) {
+      throw new RangeError("JSON that is nested too deeply");
+    }
   }
 }
 
