@@ -13,7 +13,10 @@ import type { runActivity } from "./testdata/workflows.ts";
 
 const logged: string[] = [];
 Runtime.install({
-  logger: new DefaultLogger("INFO", ({ message }) => logged.push(message)),
+  logger: new DefaultLogger(
+    "INFO",
+    ({ message, meta }) => logged.push(`${message}${meta?.stack ?? ""}`),
+  ),
   telemetryOptions,
 });
 
@@ -97,6 +100,7 @@ for (const type of ["exit", "notLoaded", "uncaught", "print"]) {
     assert(performance.now() - begin < 30_000, "the Worker is not blocked");
     assertEquals(logged.filter((line) => line.includes("\n")), []);
     assert(logged.length < 200_000, `${logged.length} lines`);
+    assert(logged.every(({ length }) => length < 200_000), "no line is long");
   });
 }
 

@@ -502,7 +502,7 @@ class ActivityProcess implements ProcessListener {
       this.isRetired = true;
       const [only, ...others] = this.#calls.values();
       const culprit = call ?? (others.length === 0 ? only : undefined);
-      const stack = `${message.stack}`;
+      const stack = `${message.stack}`.slice(0, MAX_PRINTED);
       log(
         "WARN",
         "Uncaught error in an Activity sandbox; restarting the sandbox",
