@@ -51,6 +51,7 @@ import {
   OTEL_SPAN,
   type RunMessage,
   type SpanContext,
+  toBytes,
 } from "./messages.ts";
 
 type ActivityFunction = ((...args: unknown[]) => unknown) & {
@@ -60,7 +61,7 @@ type ActivityFunction = ((...args: unknown[]) => unknown) & {
 // What is needed here is taken before Activity code can replace it.
 const { exit } = Deno;
 const { read, readSync, writeSync } = fs;
-const { deserialize, serialize } = v8;
+const { deserialize } = v8;
 const isWindows = Deno.build.os === "windows";
 const [input, output] = isWindows ? [0, 1] : [3, 3];
 const key = new Uint8Array(KEY_LENGTH);
@@ -77,9 +78,12 @@ let isClosing = false;
 let hasUnloaded = false;
 let hasUnloadListener = false;
 
-/** Sends a message. It waits while nobody reads, so that it precedes what follows. */
-function send(message: MessageOut): void {
-  const frame = toFrame(key, serialize(message));
+/**
+ * Sends a message, and the data of a result. It waits while nobody reads, so that it
+ * precedes what follows.
+ */
+function send(message: MessageOut, data?: Uint8Array | null): void {
+  const frame = toFrame(key, ...toBytes(message, data ?? undefined));
   try {
     for (let sent = 0; sent < frame.length;) {
       sent += writeSync(output, frame, sent);
@@ -161,7 +165,7 @@ function reportUncaught(event: Event, error: unknown): void {
   event.preventDefault();
   const failure = ensureApplicationFailure(error);
   const [message, stack] = [failure.message, failure.stack ?? ""]
-    .map(explainPermission);
+    .map((text) => explainPermission(text).slice(0, MAX_PRINTED));
   if (!isLoaded) send({ type: "notLoaded", error: stack || message });
   else send({ type: "uncaught", id: currentId(), message, stack });
 }
@@ -215,18 +219,25 @@ async function run(
       () => asyncLocalStorage.run(context, async () => await activity(...args)),
       message.span,
     );
-    const payload = toPayloadWithTypeInfo(
+    const { metadata, data } = toPayloadWithTypeInfo(
       converter,
       result,
       serialization,
       outputType,
     );
-    send({ type: "completed", id, result: payload });
+    send({ type: "completed", id, metadata }, data);
   } catch (error) {
     const isAsync = error instanceof CompleteAsyncError;
     if (isAsync) return send({ type: "completesAsync", id });
-    const failure = toErrorMessage(error, converter, serialization);
-    send({ type: "failed", id, error: failure });
+    const fail = (error: unknown) => {
+      const failure = toErrorMessage(error, converter, serialization);
+      send({ type: "failed", id, error: failure });
+    };
+    try {
+      fail(error);
+    } catch (tooLong) {
+      fail(tooLong);
+    }
   } finally {
     running.delete(id);
   }
@@ -316,14 +327,18 @@ function createContext(
 
 function createLogger(id: number): Logger {
   const log = (level: LogLevel, message: string, meta?: object) => {
-    const entry = { type: "log", id, level, message } as const;
+    const text = `${message}`.slice(0, MAX_PRINTED);
+    const entry = { type: "log", id, level, message: text } as const;
     try {
       send({ ...entry, meta });
     } catch {
-      // Functions and the like cannot be sent.
-      const entries = Object.entries(meta ?? {})
-        .map(([key, value]) => [key, Deno.inspect(value)]);
-      send({ ...entry, meta: Object.fromEntries(entries) });
+      // Functions and the like cannot be sent, and not much of anything.
+      const entries = Object.entries(meta ?? {});
+      const inspected = entries.map(([key, value]) => [
+        key,
+        Deno.inspect(value).slice(0, MAX_PRINTED / entries.length),
+      ]);
+      send({ ...entry, meta: Object.fromEntries(inspected) });
     }
   };
   return {

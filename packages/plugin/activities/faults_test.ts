@@ -1,11 +1,16 @@
 /** What Activities, and those who start a sandbox, may do wrong. */
 
 import { MockActivityEnvironment } from "@temporalio/testing";
-import { ApplicationFailure } from "@temporalio/common";
+import {
+  ApplicationFailure,
+  type MetricMeter,
+  RawValue,
+} from "@temporalio/common";
 import { DefaultLogger, Runtime } from "@temporalio/worker";
 import {
   assert,
   assertEquals,
+  assertMatch,
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
@@ -89,6 +94,52 @@ Deno.test("an Activity returns 10 MB", async () => {
     const result = await run(activities.fill, 10_000_000) as Uint8Array;
     assertEquals(result.length, 10_000_000);
     assert(result.every((byte) => byte === 1));
+  });
+});
+
+Deno.test("an Activity that returns or throws more than its process can send fails", async () => {
+  await withSandbox({}, async (activities) => {
+    for (const how of ["return", "throw"]) {
+      const error = await assertRejects(
+        () => run(activities.sendMuch, how, 20_000_000),
+        ApplicationFailure,
+      );
+      assertMatch(
+        error.message,
+        /^Cannot send "\d{8}" bytes from the Activity sandbox: the limit is /,
+      );
+    }
+    logged.length = 0;
+    assertEquals(await run(activities.sendMuch, "log", 20_000_000), "logged");
+    assertEquals(await run(activities.countCalls), 1, "in the same process");
+  });
+});
+
+Deno.test("a result that is nested too deep for V8 stays a payload", async () => {
+  await withSandbox({}, async (activities) => {
+    assert(await run(activities.nest, 10_001) instanceof RawValue);
+    assertEquals(await run(activities.nest, 3), [[[]]]);
+  });
+});
+
+Deno.test("an Activity records no more metrics than the Worker can keep", async () => {
+  await withSandbox({}, async (activities) => {
+    logged.length = 0;
+    const recorded: unknown[] = [];
+    const metricMeter = {
+      createCounter: () => ({
+        add: (_: number, tags: { time: unknown }) => recorded.push(tags.time),
+      }),
+    } as unknown as MetricMeter;
+    const environment = new MockActivityEnvironment({}, { metricMeter });
+    await environment.run(
+      activities.recordMetrics,
+      ...[10_010] as unknown as [],
+    );
+    assertEquals(recorded, [...Array(10_000).keys(), 0]);
+    const [line, ...others] = logged;
+    assertStringIncludes(line, "Activity sandbox ignores metrics: ");
+    assertEquals(others, []);
   });
 });
 
@@ -186,6 +237,33 @@ Deno.test({
     );
     assertEquals(results[2], "RESULT 1");
   },
+});
+
+Deno.test("a process that is replaced does not outlive the timeouts of its Activities", async () => {
+  // An error of the module itself belongs to no Activity.
+  const source = `
+    let fails = false;
+    setInterval(() => {
+      if (fails) throw new Error("failed");
+    }, 10);
+    export const hang = () => new Promise(() => {});
+    export const failModule = () => (fails = true, hang());`;
+  const url = `data:text/javascript,${encodeURIComponent(source)}`;
+  const sandbox = await ActivitySandbox.start(url, {
+    unresponsiveAfterMs: 200,
+  });
+  const { hang, failModule } = sandbox.activities as unknown as Record<
+    string,
+    () => Promise<unknown>
+  >;
+  const outcomes = await Promise.allSettled([run(hang), run(failModule)]);
+  await sandbox.close();
+  assertEquals(
+    outcomes.map((outcome) => "reason" in outcome && outcome.reason.message),
+    ["hang", "failModule"].map((name) =>
+      `Cannot complete Activity "${name}": it has been replaced`
+    ),
+  );
 });
 
 Deno.test("a sandbox has at least one process", async () => {

@@ -13,7 +13,10 @@ import type { runActivity } from "./testdata/workflows.ts";
 
 const logged: string[] = [];
 Runtime.install({
-  logger: new DefaultLogger("INFO", ({ message }) => logged.push(message)),
+  logger: new DefaultLogger(
+    "INFO",
+    ({ message, meta }) => logged.push(`${message}${meta?.stack ?? ""}`),
+  ),
   telemetryOptions,
 });
 
@@ -67,8 +70,8 @@ async function execute(name: string, ...args: unknown[]): Promise<unknown> {
 
 const done = { type: "[object String]", result: "done" };
 
-for (const name of forgeries.results) {
-  Deno.test(`a Worker survives an Activity that returns no Payload: ${name}`, async () => {
+for (const name of forgeries.metadata) {
+  Deno.test(`a Worker survives an Activity that returns a Payload whose metadata are ${name}`, async () => {
     await execute("forgeResult", name);
     assertEquals(await execute("work"), done);
   });
@@ -97,5 +100,16 @@ for (const type of ["exit", "notLoaded", "uncaught", "print"]) {
     assert(performance.now() - begin < 30_000, "the Worker is not blocked");
     assertEquals(logged.filter((line) => line.includes("\n")), []);
     assert(logged.length < 200_000, `${logged.length} lines`);
+    assert(logged.every(({ length }) => length < 200_000), "no line is long");
   });
 }
+
+Deno.test("a Worker does other work while it logs what an Activity prints", async () => {
+  logged.length = 0;
+  const counts = new Set<number>();
+  const timer = setInterval(() => counts.add(logged.length));
+  await execute("forge", "print");
+  clearInterval(timer);
+  const between = [...counts].filter((count) => 10 < count && count < 49_000);
+  assert(between.length > 0, `${[...counts]}`);
+});

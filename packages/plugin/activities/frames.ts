@@ -6,9 +6,6 @@
 
 import { Buffer } from "node:buffer";
 
-/** The longest frame: nobody has to keep more of a process that writes garbage. */
-const MAX_LENGTH = 2 ** 28;
-
 /** What a frame between the Worker's process and the launcher is about. */
 export const Kind = {
   /** To the launcher: start a process. */
@@ -59,9 +56,22 @@ export function parseLauncherFrame(frame: Uint8Array) {
 
 /** Finds the frames in a stream of bytes. */
 export class FrameReader {
-  #chunks: Uint8Array[] = [];
+  /**
+   * A frame that is not complete yet. Its parts are copied: each may be a byte of a
+   * large chunk, which would be kept with it.
+   */
+  #partial = new Uint8Array();
   #size = 0;
   #needed = 4;
+  readonly #maxLength: number;
+
+  /**
+   * Reads frames of at most `maxLength` bytes: nobody has to keep more of a process
+   * that writes garbage.
+   */
+  constructor(maxLength = 2 ** 28) {
+    this.#maxLength = maxLength;
+  }
 
   /**
    * Takes the next bytes, and yields the content of each frame that is complete.
@@ -69,20 +79,32 @@ export class FrameReader {
    * @throws {RangeError} if a frame is too long
    */
   *read(chunk: Uint8Array): Generator<Uint8Array> {
-    this.#chunks.push(chunk);
-    this.#size += chunk.length;
-    if (this.#size < this.#needed) return;
-    let bytes = this.#chunks.length > 1 ? Buffer.concat(this.#chunks) : chunk;
-    while (bytes.length >= 4) {
+    const all = this.#size ? this.#append(chunk) : chunk;
+    let bytes = all;
+    while (bytes.length >= this.#needed) {
       const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
-      if (length > MAX_LENGTH) throw new RangeError(`frame of ${length} bytes`);
+      if (length > this.#maxLength) {
+        throw new RangeError(`frame of ${length} bytes`);
+      }
       this.#needed = 4 + length;
       if (bytes.length < this.#needed) break;
       yield bytes.subarray(4, this.#needed);
       bytes = bytes.subarray(this.#needed);
       this.#needed = 4;
     }
-    this.#chunks = [bytes];
+    if (bytes === chunk || bytes !== all) this.#partial = new Uint8Array(bytes);
     this.#size = bytes.length;
+  }
+
+  /** Returns what has been kept, and the next bytes. */
+  #append(chunk: Uint8Array): Uint8Array {
+    const size = this.#size + chunk.length;
+    if (size > this.#partial.length) {
+      const kept = this.#partial;
+      this.#partial = new Uint8Array(Math.max(size, 2 * kept.length));
+      this.#partial.set(kept);
+    }
+    this.#partial.set(chunk, this.#size);
+    return this.#partial.subarray(0, size);
   }
 }

@@ -19,12 +19,18 @@ const launcherUrl = import.meta.resolve("./launcher.ts");
 /** How much the launcher is given at once. */
 const MAX_WRITE = 2 ** 20;
 
-/** What the launcher reports about a process. */
+/** For how long at once what processes send is handled. */
+const MAX_BLOCKED_MS = 10;
+
+/**
+ * What the launcher reports about a process. What may take long is done in steps,
+ * between which this process can do other work.
+ */
 export interface ProcessListener {
   /** The process has written to its channel. */
-  onData(bytes: Uint8Array): void;
+  onData(bytes: Uint8Array): Iterable<void>;
   /** The process has printed something. */
-  onOutput(bytes: Uint8Array, isError: boolean): void;
+  onOutput(bytes: Uint8Array, isError: boolean): Iterable<void>;
   /** The process, or the launcher, has ended. */
   onEnd(notice: EndNotice): void;
 }
@@ -135,17 +141,28 @@ export class Launcher {
   async #read(stdout: ReadableStream<Uint8Array>): Promise<void> {
     const reader = new FrameReader();
     for await (const chunk of stdout) {
+      let begin = performance.now();
       for (const frame of reader.read(chunk)) {
-        const { kind, id, content } = parseLauncherFrame(frame);
-        const listener = this.#listeners.get(id);
-        if (kind === Kind.data) listener?.onData(content);
-        else if (kind !== Kind.ended) {
-          listener?.onOutput(content, kind === Kind.stderr);
-        } else {
-          this.#listeners.delete(id);
-          listener?.onEnd(JSON.parse(new TextDecoder().decode(content)));
+        for (const _step of this.#receive(frame)) {
+          if (performance.now() - begin < MAX_BLOCKED_MS) continue;
+          await new Promise((resolve) => setTimeout(resolve));
+          begin = performance.now();
         }
       }
     }
+  }
+
+  #receive(frame: Uint8Array): Iterable<void> {
+    const { kind, id, content } = parseLauncherFrame(frame);
+    const listener = this.#listeners.get(id);
+    if (kind === Kind.ended) {
+      this.#listeners.delete(id);
+      listener?.onEnd(JSON.parse(new TextDecoder().decode(content)));
+    } else if (listener) {
+      return kind === Kind.data
+        ? listener.onData(content)
+        : listener.onOutput(content, kind === Kind.stderr);
+    }
+    return [];
   }
 }

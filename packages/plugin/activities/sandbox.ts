@@ -26,14 +26,16 @@ import {
 } from "@temporalio/common";
 import { Runtime } from "@temporalio/worker";
 import { createRequire } from "node:module";
-import { deserialize, serialize } from "node:v8";
+import { serialize } from "node:v8";
 import { DenoPluginError } from "../errors.ts";
 import { sdkModule } from "../workflows/bundle.ts";
 import { type ProcessOptions, toLauncherOptions } from "./command.ts";
 import { type EndNotice, FrameReader, toFrame } from "./frames.ts";
 import {
   type ErrorMessage,
+  fromBytes,
   KEY_LENGTH,
+  MAX_FRAME,
   MAX_PRINTED,
   type MessageIn,
   type MessageOut,
@@ -52,6 +54,19 @@ const MAX_LINE = 10_000;
 
 /** How many causes of an error are kept: messages of protobuf have 100 levels. */
 const MAX_CAUSES = 50;
+
+/** How much of a line of a stack trace is kept: the SDK searches it by slow patterns. */
+const MAX_STACK_LINE = 2_000;
+
+/** How deep JSON may be nested: V8 takes seconds to write what is a million deep. */
+const MAX_DEPTH = 10_000;
+/** JSON that is shorter needs no check. */
+const MIN_DEEP_LENGTH = 100_000;
+
+/** How many metrics, each with its attributes, are kept: the SDK forgets none. */
+const MAX_METRICS = 10_000;
+/** How long such a metric may be, as JSON. */
+const MAX_METRIC_LENGTH = 2_000;
 
 const { temporal } = createRequire(sdkModule)("@temporalio/proto");
 
@@ -112,11 +127,14 @@ export class ActivitySandbox {
         closeTimeoutMs: options.closeTimeoutMs ?? 5_000,
         heapLimitMB: options.heapLimitMB,
         loadTimeoutMs: options.loadTimeoutMs ?? 60_000,
+        metrics: new Set(),
         passesPayloads: false,
         pingIntervalMs: unresponsiveAfterMs / PINGS_UNTIL_UNRESPONSIVE,
-        converter: payloadConverter
-          ? (await import(payloadConverter)).payloadConverter
-          : defaultPayloadConverter,
+        converter: limitDepth(
+          payloadConverter
+            ? (await import(payloadConverter)).payloadConverter
+            : defaultPayloadConverter,
+        ),
       };
       const processes = Array.from(
         { length: size },
@@ -211,6 +229,8 @@ interface ProcessSettings {
   closeTimeoutMs: number;
   heapLimitMB?: number;
   loadTimeoutMs: number;
+  /** What Activities have recorded so far, in whichever process. */
+  metrics: Set<string>;
   passesPayloads: boolean;
   pingIntervalMs: number;
 }
@@ -225,7 +245,7 @@ class ActivityProcess implements ProcessListener {
 
   readonly #calls = new Map<number, Call>();
   readonly #ended = Promise.withResolvers<void>();
-  readonly #frames = new FrameReader();
+  readonly #frames = new FrameReader(MAX_FRAME);
   readonly #id: number;
   readonly #key = crypto.getRandomValues(new Uint8Array(KEY_LENGTH));
   readonly #launcher: Launcher;
@@ -242,6 +262,7 @@ class ActivityProcess implements ProcessListener {
   #pings?: Timer;
   #unansweredPings = 0;
   #isLoaded = false;
+  #ignoresMetrics = false;
   /** The end of what was printed on stderr, where Deno says why it ends. */
   #lastWords = "";
 
@@ -355,25 +376,27 @@ class ActivityProcess implements ProcessListener {
     this.end(reason);
   }
 
-  onData(bytes: Uint8Array): void {
-    if (this.hasEnded) return;
+  *onData(bytes: Uint8Array): Generator<void> {
     try {
       for (const frame of this.#frames.read(bytes)) {
+        if (this.hasEnded) return;
         if (!this.#key.every((byte, index) => byte === frame[index])) {
           throw new Error("wrong key");
         }
-        this.#receive(deserialize(frame.subarray(KEY_LENGTH)));
+        const { message, data } = fromBytes(frame.subarray(KEY_LENGTH));
+        yield* this.#receive(message, data);
+        yield;
       }
     } catch {
       this.end(`its sandbox sent invalid data${this.#running}`);
     }
   }
 
-  onOutput(bytes: Uint8Array, isError: boolean): void {
+  *onOutput(bytes: Uint8Array, isError: boolean): Generator<void> {
     const printed = this.#printed[Number(isError)];
     const text = printed.decoder.decode(bytes, { stream: true });
     if (isError) this.#lastWords = (this.#lastWords + text).slice(-MAX_LINE);
-    if (this.#isLoaded) this.#print(printed, text);
+    if (this.#isLoaded) yield* this.#print(printed, text);
     // If the module does not load, this is the reason.
     else printed.text = (printed.text + text).slice(-MAX_LINE);
   }
@@ -382,7 +405,8 @@ class ActivityProcess implements ProcessListener {
     this.#ended.resolve();
     if (error) return this.end(error);
     if (this.#isLoaded) {
-      for (const printed of this.#printed) this.#print(printed, "\n");
+      // What is left is a line each.
+      for (const printed of this.#printed) [...this.#print(printed, "\n")];
     } else {
       const [, reason] = /^error: (?:Uncaught (?:\(in promise\) )?)?(.*)/m
         .exec(this.#lastWords) ?? [];
@@ -407,7 +431,10 @@ class ActivityProcess implements ProcessListener {
   }
 
   /** Logs what is printed, line by line. */
-  #print(printed: { isError: boolean; text: string }, text: string): void {
+  *#print(
+    printed: { isError: boolean; text: string },
+    text: string,
+  ): Generator<void> {
     const lines = (printed.text + text).split("\n");
     printed.text = lines.pop()!;
     if (printed.text.length > MAX_LINE) {
@@ -419,6 +446,7 @@ class ActivityProcess implements ProcessListener {
     const call = others.length === 0 ? only : undefined;
     for (const line of lines) {
       if (!DUMP.test(line)) logLine(line, printed.isError, call);
+      yield;
     }
   }
 
@@ -426,23 +454,27 @@ class ActivityProcess implements ProcessListener {
     if (!this.#isLoaded) return;
     this.#unansweredPings++;
     this.#send({ type: "ping" });
+    const isLate = ({ deadline }: Call) => performance.now() > deadline;
+    if (this.isRetired && this.#calls.values().every(isLate)) {
+      return this.end("it has been replaced");
+    }
     if (!this.#isUnresponsive) return;
     if (this.#unansweredPings === PINGS_UNTIL_UNRESPONSIVE + 1) {
       log("WARN", `Activity sandbox does not respond${this.#running}`);
     }
     // An Activity may compute for as long as its timeout allows, not longer.
-    const isOverdue = ({ context, deadline }: Call) =>
-      context.cancellationSignal.aborted || performance.now() > deadline;
+    const isOverdue = (call: Call) =>
+      call.context.cancellationSignal.aborted || isLate(call);
     if (this.#calls.values().some(isOverdue)) {
       this.end(`its sandbox does not respond${this.#running}`);
     }
   }
 
-  #receive(message: MessageOut): void {
-    this.#unansweredPings = 0;
+  *#receive(message: MessageOut, data: Uint8Array): Generator<void> {
+    if (message.type === "pong") this.#unansweredPings = 0;
     const call = "id" in message ? this.#calls.get(message.id!) : undefined;
     try {
-      if (call) this.#receiveFor(call, message);
+      if (call) this.#receiveFor(call, message, data);
     } catch (error) {
       // What Activity code has sent may not be convertible.
       call?.reject(error);
@@ -450,7 +482,7 @@ class ActivityProcess implements ProcessListener {
     if (message.type === "loaded") {
       this.#isLoaded = true;
       clearTimeout(this.#loadTimer);
-      for (const printed of this.#printed) this.#print(printed, "");
+      for (const printed of this.#printed) yield* this.#print(printed, "");
       this.#load.resolve(message.names);
     } else if (message.type === "notLoaded") {
       this.end(oneLine(message.error.slice(0, MAX_LINE)));
@@ -458,6 +490,7 @@ class ActivityProcess implements ProcessListener {
       const text = message.text.slice(0, MAX_PRINTED);
       for (const line of text.trimEnd().split("\n")) {
         logLine(line, message.isError, call);
+        yield;
       }
     } else if (message.type === "exit") {
       const code = Number(message.code);
@@ -469,7 +502,7 @@ class ActivityProcess implements ProcessListener {
       this.isRetired = true;
       const [only, ...others] = this.#calls.values();
       const culprit = call ?? (others.length === 0 ? only : undefined);
-      const stack = `${message.stack}`;
+      const stack = `${message.stack}`.slice(0, MAX_PRINTED);
       log(
         "WARN",
         "Uncaught error in an Activity sandbox; restarting the sandbox",
@@ -482,12 +515,13 @@ class ActivityProcess implements ProcessListener {
     }
   }
 
-  #receiveFor(call: Call, message: MessageOut): void {
+  #receiveFor(call: Call, message: MessageOut, data: Uint8Array): void {
     const { context, serialization } = call;
     const { converter, passesPayloads } = this.#settings;
     switch (message.type) {
       case "completed": {
-        const result = requirePayload(message.result);
+        const { metadata } = message;
+        const result = requirePayload({ metadata, data });
         if (passesPayloads) return call.resolve(RawValue.fromPayload(result));
         try {
           return call.resolve(converter.fromPayload(result, serialization));
@@ -521,17 +555,38 @@ class ActivityProcess implements ProcessListener {
           sdkComponent: "activity",
         });
       case "metric":
-        return record(context.metricMeter, message);
+        if (this.#keeps(message)) record(context.metricMeter, message);
     }
+  }
+
+  /** Whether a metric with these attributes is known, or may become so. */
+  #keeps({ metric, tags }: MessageOut & { type: "metric" }): boolean {
+    const { metrics } = this.#settings;
+    const text = JSON.stringify([metric, tags]);
+    if (metrics.has(text)) return true;
+    if (metrics.size < MAX_METRICS && text.length <= MAX_METRIC_LENGTH) {
+      metrics.add(text);
+      return true;
+    }
+    if (!this.#ignoresMetrics) {
+      log(
+        "WARN",
+        "Activity sandbox ignores metrics: Activities can record " +
+          `"${MAX_METRICS}" combinations of a metric and its attributes, each of ` +
+          `up to "${MAX_METRIC_LENGTH}" characters; use attributes with few values`,
+      );
+    }
+    this.#ignoresMetrics = true;
+    return false;
   }
 }
 
-function failCall(call: Call, reason: string, stack?: string): void {
+function failCall(call: Call, reason: string, stack = ""): void {
   const failure = ApplicationFailure.create({
     message: `Cannot complete Activity "${call.name}": ${reason}`,
     type: SANDBOX_FAILURE,
   });
-  failure.stack = stack ?? "";
+  failure.stack = shortenStack(stack);
   call.reject(failure);
 }
 
@@ -573,8 +628,10 @@ function toError(
 ): Error {
   let last: ProtoFailure | null | undefined = failure;
   for (let causes = 0; last; last = last.cause) {
-    // It would hold the failure as it is.
+    // The one would hold the failure as it is, the other replace its stack.
     delete last.nexusHandlerFailureInfo;
+    delete last.encodedAttributes;
+    if (last.stackTrace) last.stackTrace = shortenStack(last.stackTrace);
     if (++causes === MAX_CAUSES) delete last.cause;
   }
   const error = defaultFailureConverter
@@ -597,6 +654,43 @@ function toError(
     ),
   );
   return error;
+}
+
+/** Shortens what patterns such as `\s+at .*` take a time for that grows by its square. */
+function shortenStack(stack: string): string {
+  return stack.split("\n").map((line) =>
+    line.replace(/\s{50,}/g, " ").slice(0, MAX_STACK_LINE)
+  ).join("\n");
+}
+
+/** Makes a converter refuse JSON that is nested too deeply, whatever its encoding. */
+function limitDepth(converter: PayloadConverter): PayloadConverter {
+  return {
+    toPayload: (value, context) => converter.toPayload(value, context),
+    fromPayload(payload, context) {
+      const { data } = payload;
+      if (data && data.length >= MIN_DEEP_LENGTH) requireDepth(data);
+      return converter.fromPayload(payload, context);
+    },
+  };
+}
+
+const [QUOTE, BACKSLASH, BRACKET, BRACE, CLOSING_BRACKET, CLOSING_BRACE] =
+  new TextEncoder().encode('"\\[{]}');
+
+function requireDepth(json: Uint8Array): void {
+  let depth = 0;
+  let isText = false;
+  for (let index = 0; index < json.length; index++) {
+    const byte = json[index];
+    if (byte === QUOTE) isText = !isText;
+    else if (isText) index += Number(byte === BACKSLASH);
+    else if (byte === BRACKET || byte === BRACE) depth++;
+    else if (byte === CLOSING_BRACKET || byte === CLOSING_BRACE) depth--;
+    if (depth > MAX_DEPTH) {
+      throw new RangeError("JSON that is nested too deeply");
+    }
+  }
 }
 
 /** Reduces what Deno or an error's stack says to the reason and its line. */

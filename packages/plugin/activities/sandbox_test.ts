@@ -291,9 +291,15 @@ async function assertFails(
 const blocked = "its sandbox does not respond while it runs " +
   '"waitForRelease", "blockFirst"';
 
-for (const when of ["before", "after"]) {
-  Deno.test(`a loop ${when} the first await ends with its process at its timeout`, async () => {
-    await withSandbox({ unresponsiveAfterMs: 100 }, async (activities) => {
+for (
+  const [when, where] of Object.entries({
+    before: "before the first await",
+    after: "after the first await",
+    logging: "that logs",
+  })
+) {
+  Deno.test(`a loop ${where} ends with its process at its timeout`, async () => {
+    await withSandbox({ unresponsiveAfterMs: 400 }, async (activities) => {
       assertEquals(await run(activities.countCalls), 1);
       const waiting = await start(activities.waitForRelease);
       const info = { startToCloseTimeoutMs: 500 };

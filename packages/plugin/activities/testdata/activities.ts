@@ -11,6 +11,7 @@ import {
   metricMeter,
   sleep,
 } from "@temporalio/activity";
+import { RawValue } from "@temporalio/common";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { writeSync } from "node:fs";
 
@@ -212,7 +213,10 @@ export async function blockFirst(when = "before"): Promise<number> {
   if (attempt > 1) return attempt;
   log.info("blocking");
   if (when === "after") await sleep(1);
-  for (;;);
+  for (let time = 0;; time = performance.now()) {
+    while (when !== "logging" || performance.now() < time + 10);
+    log.info("looping");
+  }
 }
 
 export async function hangFirst(): Promise<number> {
@@ -268,6 +272,31 @@ export function readEnvironment(...names: string[]): unknown {
 /** Returns as many bytes. */
 export function fill(length: number): Uint8Array {
   return new Uint8Array(length).fill(1);
+}
+
+/** Returns, throws or logs a text of this length. */
+export async function sendMuch(how: string, length: number): Promise<string> {
+  const text = "x".repeat(length);
+  if (how === "return") return text;
+  if (how === "throw") throw new Error(text);
+  log.info(text, { text, again: [text] });
+  return "logged";
+}
+
+/** Returns an array that is nested as deep, and long as JSON. */
+export async function nest(depth: number): Promise<RawValue> {
+  const json = "[".repeat(depth) + " ".repeat(100_000) + "]".repeat(depth);
+  const [encoding, data] = ["json/plain", json]
+    .map((text) => new TextEncoder().encode(text));
+  return RawValue.fromPayload({ metadata: { encoding }, data });
+}
+
+/** Records a metric with as many attributes. */
+export async function recordMetrics(times: number): Promise<void> {
+  const counter = metricMeter.createCounter("count");
+  for (let time = 0; time < times; time++) counter.add(1, { time });
+  counter.add(1, { time: 0 });
+  counter.add(1, { time: "x".repeat(10_000) });
 }
 
 /** Starts a span of Deno's telemetry, if that is on. */

@@ -12,14 +12,14 @@ const { concat } = Buffer;
 /** Changes the next message of a type, past everything that its process checks. */
 function change(type: string, change: (message: Message) => void): void {
   Buffer.concat = (parts, ...rest) => {
-    const [head, key, content] = parts as Buffer[];
+    const [head, key, data, content] = parts as Buffer[];
     const message = content && deserialize(content);
     if (message?.type !== type) return concat(parts, ...rest);
     Buffer.concat = concat;
     change(message);
     const changed = serialize(message);
-    head.writeUInt32BE(key.length + changed.length);
-    return concat([head, key, changed], ...rest);
+    head.writeUInt32BE(key.length + data.length + changed.length);
+    return concat([head, key, data, changed], ...rest);
   };
 }
 
@@ -32,26 +32,20 @@ function chain(length: number): Message {
 
 const json = new TextEncoder().encode("json/plain");
 
-/** Results that are no Payloads. */
-const results: Record<string, unknown> = {
+/** What the metadata of a Payload are not. */
+const metadata: Record<string, unknown> = {
   "null": null,
   "a string": "text",
-  "a number": 1,
   "an array": [1],
-  "metadata that is a string": { metadata: "text" },
-  "metadata of objects": { metadata: { encoding: {} } },
-  "metadata that is text": { metadata: { encoding: "text" } },
-  "data that is a number": { metadata: { encoding: json }, data: 1 },
-  "data that is text": { metadata: { encoding: json }, data: "§" },
-  "data that is a cycle": (() => {
-    const data: unknown[] = [];
-    data.push(data);
-    return { metadata: { encoding: json }, data };
+  "objects": { encoding: {} },
+  "text": { encoding: "text" },
+  "a cycle": (() => {
+    const encoding: unknown[] = [];
+    encoding.push(encoding);
+    return { encoding };
   })(),
-  "data of a length that it has not": { data: { length: 2 ** 32 - 1 } },
-  "external payloads that are missing": { externalPayloads: Array(3) },
-  "external payloads of a wrong size": {
-    externalPayloads: [{ sizeBytes: "much" }],
+  "an object of a length that it has not": {
+    encoding: { length: 2 ** 32 - 1 },
   },
 };
 
@@ -59,6 +53,15 @@ const results: Record<string, unknown> = {
 const failures: Record<string, (error: Message) => void> = {
   "no failure": (error) => error.failure = null,
   "a stack that is a number": (error) => error.failure.stackTrace = 1,
+  "a stack of a million spaces": (error) =>
+    error.failure.stackTrace = " ".repeat(1_000_000),
+  "encoded attributes with a stack of a million spaces": (error) =>
+    error.failure.encodedAttributes = {
+      metadata: { encoding: json },
+      data: new TextEncoder().encode(
+        JSON.stringify({ message: "", stack_trace: " ".repeat(1_000_000) }),
+      ),
+    },
   "a type that is an object": (error) =>
     error.failure.applicationFailureInfo.type = { length: 3 },
   "a message that is an object": (error) => error.failure.message = {},
@@ -71,6 +74,10 @@ const failures: Record<string, (error: Message) => void> = {
     error.failure.applicationFailureInfo.category = 99,
   "details that are no Payloads": (error) =>
     error.failure.applicationFailureInfo.details = { payloads: [1] },
+  "details of 4 billion holes": (error) =>
+    error.failure.applicationFailureInfo.details = {
+      payloads: Array(2 ** 32 - 1),
+    },
   "details of a length that they have not": (error) =>
     error.failure.cause = {
       nexusHandlerFailureInfo: { type: "INTERNAL" },
@@ -91,13 +98,13 @@ const failures: Record<string, (error: Message) => void> = {
 
 /** The names of all forgeries. */
 export const forgeries = {
-  results: Object.keys(results),
+  metadata: Object.keys(metadata),
   failures: Object.keys(failures),
 };
 
 /** Returns what is no Payload. */
 export async function forgeResult(name: string): Promise<void> {
-  change("completed", (message) => message.result = results[name]);
+  change("completed", (message) => message.metadata = metadata[name]);
 }
 
 /** Fails with what is no failure. */
@@ -118,8 +125,8 @@ export async function forge(type: string): Promise<void> {
   const forged: Record<string, Message> = {
     exit: { type, code: "0)\nERROR forged" },
     notLoaded: { type, error: "data:".repeat(2_000_000) },
-    uncaught: { type, message: "forged", stack: 1 },
-    print: { type, isError: false, text: "x\n".repeat(20_000_000) },
+    uncaught: { type, message: "forged", stack: " ".repeat(1_000_000) },
+    print: { type, isError: false, text: "x\n".repeat(60_000) },
   };
   change("log", (message) => {
     const { id } = message;
