@@ -101,7 +101,7 @@ Deno.test("an Activity that returns or throws more than its process can send fai
   await withSandbox({}, async (activities) => {
     for (const how of ["return", "throw"]) {
       const error = await assertRejects(
-        () => run(activities.sendMuch, how, 20_000_000),
+        () => run(activities.sendMuch, how, 70_000_000),
         ApplicationFailure,
       );
       assertMatch(
@@ -115,8 +115,10 @@ Deno.test("an Activity that returns or throws more than its process can send fai
   });
 });
 
-Deno.test("a result that is nested too deep for V8 stays a payload", async () => {
+Deno.test("a result that is too large or nested too deep for V8 stays a payload", async () => {
   await withSandbox({}, async (activities) => {
+    const large = await run(activities.sendMuch, "return", 20_000_000);
+    assert(large instanceof RawValue);
     assert(await run(activities.nest, 10_001) instanceof RawValue);
     assertEquals(await run(activities.nest, 3), [[[]]]);
   });

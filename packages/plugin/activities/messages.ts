@@ -24,8 +24,8 @@ export const SANDBOX_FAILURE = "ActivitySandboxFailure";
 /** The length of the random bytes that precede each message of a process. */
 export const KEY_LENGTH = 16;
 
-/** How long the data of a result may be: JSON takes up to 22 times as much memory. */
-const MAX_DATA = 2 ** 24;
+/** How long the data of a result may be. */
+const MAX_DATA = 2 ** 26;
 
 /** How long the rest of a message may be: V8 makes up to 70 times as much of it. */
 const MAX_MESSAGE = 2 ** 22;

@@ -58,6 +58,9 @@ const MAX_CAUSES = 50;
 /** How much of a line of a stack trace is kept: the SDK searches it by slow patterns. */
 const MAX_STACK_LINE = 2_000;
 
+/** How long a result may be to be converted: JSON takes up to 22 times as much memory. */
+const MAX_CONVERTED = 2 ** 24;
+
 /** How deep JSON may be nested: V8 takes seconds to write what is a million deep. */
 const MAX_DEPTH = 10_000;
 /** JSON that is shorter needs no check. */
@@ -522,7 +525,9 @@ class ActivityProcess implements ProcessListener {
       case "completed": {
         const { metadata } = message;
         const result = requirePayload({ metadata, data });
-        if (passesPayloads) return call.resolve(RawValue.fromPayload(result));
+        if (passesPayloads || data.length > MAX_CONVERTED) {
+          return call.resolve(RawValue.fromPayload(result));
+        }
         try {
           return call.resolve(converter.fromPayload(result, serialization));
         } catch {
@@ -663,13 +668,15 @@ function shortenStack(stack: string): string {
   ).join("\n");
 }
 
-/** Makes a converter refuse JSON that is nested too deeply, whatever its encoding. */
+/** Makes a converter refuse JSON that is nested too deeply. */
 function limitDepth(converter: PayloadConverter): PayloadConverter {
   return {
     toPayload: (value, context) => converter.toPayload(value, context),
     fromPayload(payload, context) {
-      const { data } = payload;
-      if (data && data.length >= MIN_DEEP_LENGTH) requireDepth(data);
+      const { data, metadata } = payload;
+      const encoding = new TextDecoder().decode(metadata?.encoding);
+      const isJson = encoding.startsWith("json/");
+      if (isJson && data && data.length >= MIN_DEEP_LENGTH) requireDepth(data);
       return converter.fromPayload(payload, context);
     },
   };
