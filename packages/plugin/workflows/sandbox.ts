@@ -52,6 +52,22 @@ if ("Temporal" in globalThis) {
 }
 delete sandbox.queueMicrotask;
 
+// The contexts of `thread.ts` have an ordinary global object. Frozen, it would end all
+// Workflows of the thread. On Node.js, it cannot be. Remove this with those contexts.
+
+for (const owner of [Object, Reflect]) {
+  for (const name of ["freeze", "preventExtensions", "seal"]) {
+    const native: unknown = Reflect.get(owner, name);
+    if (typeof native !== "function") continue; // Reflect has only one of them
+    Reflect.set(owner, name, (target: unknown) => {
+      if (target === globalThis) {
+        throw new TypeError(`Cannot ${name} globalThis in Workflow code`);
+      }
+      return native(target);
+    });
+  }
+}
+
 // 2. Time zone and locale
 //
 // The SDK replaces the clock of `Date`, but not its local time zone, and `Intl` reads

@@ -348,6 +348,14 @@ Deno.test("a sink call that cannot be sent fails its Workflow Task only", async 
   });
 });
 
+Deno.test("a Workflow cannot freeze the globals of the others", async () => {
+  await withSharedWorker({}, async (start) => {
+    const results = await (await start("freezesGlobals")).result();
+    for (const result of results) assertMatch(result, /^TypeError: Cannot /);
+    await (await start("globals")).result();
+  });
+});
+
 Deno.test("the sandbox has no unknown global", async () => {
   await withSharedWorker({}, async (start) => {
     assertEquals(await (await start("globals")).result(), globals);

@@ -24,6 +24,22 @@ export async function globals(): Promise<string[]> {
   return Object.getOwnPropertyNames(globalThis).sort();
 }
 
+/** Tries to stop changes to the global object; returns why it cannot. */
+export async function freezesGlobals(): Promise<string[]> {
+  return [
+    Object.freeze,
+    Object.preventExtensions,
+    Object.seal,
+    Reflect.preventExtensions,
+  ].map((stop) => {
+    try {
+      return String(stop(globalThis));
+    } catch (error) {
+      return String(error);
+    }
+  });
+}
+
 /** Returns how far each reading of `Temporal.Now` differs from `Date`, after some work. */
 export async function clocks(): Promise<number[]> {
   for (let number = 0; number < 50_000; number++) JSON.stringify({ number });
