@@ -356,6 +356,13 @@ Deno.test("a Workflow cannot freeze the globals of the others", async () => {
   });
 });
 
+Deno.test("a Workflow that extends Object.prototype does not fail the next one", async () => {
+  await withWorker({}, async (start) => {
+    await (await start("extendsObjects")).result();
+    assertEquals(await (await start("globals")).result(), globals);
+  });
+});
+
 Deno.test("the sandbox has no unknown global", async () => {
   await withSharedWorker({}, async (start) => {
     assertEquals(await (await start("globals")).result(), globals);

@@ -40,6 +40,11 @@ export async function freezesGlobals(): Promise<string[]> {
   });
 }
 
+/** Adds a property to all objects. */
+export async function extendsObjects(): Promise<void> {
+  Reflect.set(Object.prototype, "added", "by another Workflow");
+}
+
 /** Returns how far each reading of `Temporal.Now` differs from `Date`, after some work. */
 export async function clocks(): Promise<number[]> {
   for (let number = 0; number < 50_000; number++) JSON.stringify({ number });
