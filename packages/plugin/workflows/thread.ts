@@ -14,6 +14,7 @@
  *   takes 100 ms for 1 MB. Remove this once it does not.
  * - The answer to an activation brings along what the SDK asks for next, the calls of
  *   sinks, such as log entries. Remove this once the SDK asks for both at once.
+ * - What Workflow code prints is escaped, and cannot pass for other lines.
  * - It does not keep the process from ending if the Worker cannot be created: then,
  *   the SDK leaves its thread running.
  *
@@ -56,6 +57,19 @@ class WorkflowThread extends Worker {
       const { createContext } = vm;
       vm.createContext = (_, options) =>
         createContext(vm.constants.DONT_CONTEXTIFY, options);
+      const controls = /(?![\\n\\t])[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]/gu;
+      const escape = (control) =>
+        "\\\\u" + control.codePointAt(0).toString(16).padStart(4, "0");
+      for (const level of ["debug", "error", "info", "log", "warn"]) {
+        const print = console[level];
+        console[level] = (...args) => {
+          const texts = args.map((arg) =>
+            typeof arg === "string" ? arg : Deno.inspect(arg)
+          );
+          const text = texts.join(" ").replace(/\\n(?=\\S)/g, "\\n  ");
+          print("%s", text.replace(controls, escape));
+        };
+      }
       workerThreads.parentPort.once("message", ({ port }) => {
         const activations = new Map();
         let receive;
