@@ -59,6 +59,21 @@ Deno.test("a Worker's log prints attributes that are no JSON", () => {
   assertEquals(taskQueue, 1);
 });
 
+Deno.test("formatText() prints attributes that are no text where text belongs", () => {
+  const strange = { toString: 1, valueOf: 1 };
+  const meta = {
+    activityType: strange,
+    error: { stack: strange },
+    workflowId: strange,
+  };
+  const printed = "{ toString: 1, valueOf: 1 }";
+  assertEquals(
+    formatText({ ...entry, message: "no", meta }),
+    `1970-01-01T00:00:01.000Z WARN no Activity "${printed}", ` +
+      `Workflow "${printed}"\n  ${printed}`,
+  );
+});
+
 Deno.test("installRuntime() rejects an unknown log format", () => {
   const options = { onRetry() {}, countAttempts: () => Promise.resolve(1) };
   assertThrows(
