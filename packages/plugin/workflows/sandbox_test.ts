@@ -336,13 +336,17 @@ Deno.test("promiseStackStore forgets settled promises", async () => {
 Deno.test("a sink call that cannot be sent fails its Workflow Task only", async () => {
   await withSharedWorker({}, async (start) => {
     const handle = await start("sinksFunction");
+    let trace = "";
     await waitForEqual(async () => {
       const { events } = await handle.fetchHistory();
       const [failed] = events!.flatMap((event) =>
         event.workflowTaskFailedEventAttributes ?? []
       );
+      trace = failed?.failure?.stackTrace ?? "";
       return /could not be cloned/.test(failed?.failure?.message ?? "");
     }, true);
+    // The thread's source is a data URL.
+    assertMatch(trace, / \(temporal-on-deno\/workflow-thread\.js:\d+:\d+\)$/m);
     await handle.terminate();
     await (await start("globals")).result();
   });

@@ -98,7 +98,8 @@ class WorkflowThread extends Worker {
           },
         };
         createRequire(${JSON.stringify(file)})(${JSON.stringify(file)});
-      });`;
+      });
+      //# sourceURL=temporal-on-deno/workflow-thread.js`;
     super(new URL(`data:text/javascript,${encodeURIComponent(source)}`));
     this.file = file;
     const { port1, port2 } = new MessageChannel();
