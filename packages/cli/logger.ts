@@ -164,12 +164,12 @@ export function formatText(
     escapeControls(stack, /\n/);
 }
 
-/** All attributes, as one object. */
+/** All attributes, as one object. None takes the place of time, level or message. */
 export function formatJson(
   { level, message, meta, ...entry }: LogEntry,
 ): string {
-  const all = { time: time(entry), level, message, ...meta };
-  const attributes = Object.entries(all)
+  const own = { time: time(entry), level, message };
+  const attributes = Object.entries({ ...own, ...meta, ...own })
     .map(([key, value]) => [JSON.stringify(key), toJson(value)])
     .filter(([_, json]) => json !== undefined);
   return `{${attributes.map((pair) => pair.join(":")).join(",")}}`;

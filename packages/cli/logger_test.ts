@@ -49,6 +49,15 @@ Deno.test("formatJson() prints all attributes as one object", () => {
   });
 });
 
+Deno.test("formatJson() keeps time, level and message whatever the attributes are", () => {
+  const meta = { level: "DEBUG", message: "forged", time: "never" };
+  assertEquals(JSON.parse(formatJson({ ...entry, meta })), {
+    time: "1970-01-01T00:00:01.000Z",
+    level: "WARN",
+    message: "Activity\nfailed",
+  });
+});
+
 Deno.test("a Worker's log prints attributes that are no JSON", () => {
   const circle: Record<string, unknown> = {};
   circle.circle = circle;
