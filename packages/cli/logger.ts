@@ -172,7 +172,10 @@ export function formatJson(
   const attributes = Object.entries({ ...own, ...meta, ...own })
     .map(([key, value]) => [JSON.stringify(key), toJson(value)])
     .filter(([_, json]) => json !== undefined);
-  return `{${attributes.map((pair) => pair.join(":")).join(",")}}`;
+  // JSON.stringify leaves some control characters as they are.
+  return escapeControls(
+    `{${attributes.map((pair) => pair.join(":")).join(",")}}`,
+  );
 }
 
 function time({ timestampNanos }: Pick<LogEntry, "timestampNanos">): string {

@@ -58,6 +58,18 @@ Deno.test("formatJson() keeps time, level and message whatever the attributes ar
   });
 });
 
+Deno.test("formatJson() escapes control characters", () => {
+  const message = "\x1b[2J \x9b2J \u202e";
+  const printed = formatJson({
+    ...entry,
+    message,
+    meta: { [message]: message },
+  });
+  assertStringIncludes(printed, String.raw`"\u001b[2J \u009b2J \u202e"`);
+  const { time: _time, level: _level, ...rest } = JSON.parse(printed);
+  assertEquals(rest, { message, [message]: message });
+});
+
 Deno.test("a Worker's log prints attributes that are no JSON", () => {
   const circle: Record<string, unknown> = {};
   circle.circle = circle;
