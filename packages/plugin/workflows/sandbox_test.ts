@@ -164,6 +164,15 @@ async function waitForEqual<T>(actual: () => Promise<T>, expected: T) {
   assertEquals(await actual(), expected);
 }
 
+/** Returns why a Workflow Task has failed first. */
+async function readTaskFailure(handle: WorkflowHandle) {
+  const { events } = await handle.fetchHistory();
+  const failed = events!.find((event) =>
+    event.workflowTaskFailedEventAttributes
+  );
+  return failed?.workflowTaskFailedEventAttributes?.failure;
+}
+
 /** Returns the lines of `workflows.ts` with these comments, as a trace has them. */
 function places(...comments: string[]): string[] {
   return comments.map((comment) => {
@@ -336,19 +345,37 @@ Deno.test("promiseStackStore forgets settled promises", async () => {
 Deno.test("a sink call that cannot be sent fails its Workflow Task only", async () => {
   await withSharedWorker({}, async (start) => {
     const handle = await start("sinksFunction");
-    let trace = "";
+    let trace: string | null | undefined;
     await waitForEqual(async () => {
-      const { events } = await handle.fetchHistory();
-      const [failed] = events!.flatMap((event) =>
-        event.workflowTaskFailedEventAttributes ?? []
-      );
-      trace = failed?.failure?.stackTrace ?? "";
-      return /could not be cloned/.test(failed?.failure?.message ?? "");
+      const failure = await readTaskFailure(handle);
+      trace = failure?.stackTrace;
+      return /could not be cloned/.test(failure?.message ?? "");
     }, true);
     // The thread's source is a data URL.
-    assertMatch(trace, / \(temporal-on-deno\/workflow-thread\.js:\d+:\d+\)$/m);
+    assertMatch(trace!, / \(temporal-on-deno\/workflow-thread\.js:\d+:\d+\)$/m);
     await handle.terminate();
     await (await start("globals")).result();
+  });
+});
+
+Deno.test("an unhandled rejection fails the Workflow Task that left it", async () => {
+  const { worker, start } = await createWorker({});
+  const ids = Array.from({ length: 10 }, (_, index) => `number ${index}`);
+  const handles = await Promise.all(
+    ids.map((id) => start("leavesRejection", id)),
+  );
+  // It gets all of them at once.
+  await worker.runUntil(async () => {
+    await waitForEqual(
+      () =>
+        Promise.all(
+          handles.map(async (handle) =>
+            (await readTaskFailure(handle))?.message
+          ),
+        ),
+      ids.map((id) => `Unhandled Promise rejection: Error: ${id}`),
+    );
+    await Promise.all(handles.map((handle) => handle.terminate()));
   });
 });
 

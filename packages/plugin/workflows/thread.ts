@@ -14,6 +14,9 @@
  *   takes 100 ms for 1 MB. Remove this once it does not.
  * - The answer to an activation brings along what the SDK asks for next, the calls of
  *   sinks, such as log entries. Remove this once the SDK asks for both at once.
+ * - One message waits until Deno has reported the rejections that the last one left
+ *   unhandled: the SDK takes them for those of the Workflow that ran last. Remove this
+ *   once Deno reports them before it delivers the next message.
  * - What Workflow code prints is escaped, and cannot pass for other lines.
  * - It does not keep the process from ending if the Worker cannot be created: then,
  *   the SDK leaves its thread running.
@@ -73,6 +76,7 @@ class WorkflowThread extends Worker {
       workerThreads.parentPort.once("message", ({ port }) => {
         const activations = new Map();
         let receive;
+        let received = Promise.resolve();
         workerThreads.parentPort = {
           on(_, listener) {
             receive = listener;
@@ -81,7 +85,8 @@ class WorkflowThread extends Worker {
               if (input.type === "activate-workflow") {
                 activations.set(requestId, input.runId);
               }
-              receive(data);
+              received = received.then(() => receive(data))
+                .then(() => new Promise(setImmediate));
             };
           },
           postMessage(message) {

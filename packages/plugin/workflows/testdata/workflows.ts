@@ -187,3 +187,9 @@ export async function settles(): Promise<number> {
 export async function sinksFunction(): Promise<void> {
   proxySinks<{ any: { sink(value: unknown): void } }>().any.sink(() => {});
 }
+
+/** Leaves a rejected promise, and waits. */
+export async function leavesRejection(message: string): Promise<void> {
+  Promise.reject(new Error(message));
+  await sleep("1 day");
+}
