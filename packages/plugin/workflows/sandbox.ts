@@ -346,14 +346,18 @@ class PromiseTrace implements StackTrace {
   }
 }
 
+let folder: string | undefined;
+
 /** The folder of the SDK's code for Workflows: where the Activator's methods are. */
 function sdkFolder(): string | undefined {
+  if (folder) return folder;
   try {
     sandbox.__TEMPORAL_ACTIVATOR__?.getStackTraces?.call({});
   } catch (error) {
     // The Activator does not answer without its fields.
-    return (error as Error).stack?.match(/\((.+[\\/]).+:\d+:\d+\)$/m)?.[1];
+    folder = (error as Error).stack?.match(/\((.+[\\/]).+:\d+:\d+\)$/m)?.[1];
   }
+  return folder;
 }
 
 // Only `new` differs: promises are native, and static methods such as `Promise.all`

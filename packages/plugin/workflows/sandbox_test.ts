@@ -342,6 +342,13 @@ Deno.test("promiseStackStore forgets settled promises", async () => {
   });
 });
 
+Deno.test("a stack trace query looks for the SDK's folder once", async () => {
+  await withSharedWorker({}, async (start) => {
+    const calls = await (await start("formatsTraces")).result();
+    assert(calls <= 1, `${calls}`);
+  });
+});
+
 Deno.test("a sink call that cannot be sent fails its Workflow Task only", async () => {
   await withSharedWorker({}, async (start) => {
     const handle = await start("sinksFunction");

@@ -24,6 +24,22 @@ export async function globals(): Promise<string[]> {
   return Object.getOwnPropertyNames(globalThis).sort();
 }
 
+/** Returns how often the traces of 3 promises make the Activator throw an error. */
+export async function formatsTraces(): Promise<number> {
+  const activator = Reflect.get(globalThis, "__TEMPORAL_ACTIVATOR__");
+  const { getStackTraces, promiseStackStore } = activator;
+  let calls = 0;
+  activator.getStackTraces = function () {
+    calls++;
+    return getStackTraces.call(this);
+  };
+  for (let number = 0; number < 3; number++) new Promise(() => {});
+  for (const { formatted } of promiseStackStore.promiseToStack.values()) {
+    String(formatted);
+  }
+  return calls;
+}
+
 /** Tries to stop changes to the global object; returns why it cannot. */
 export async function freezesGlobals(): Promise<string[]> {
   return [
