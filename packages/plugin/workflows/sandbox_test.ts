@@ -349,6 +349,13 @@ Deno.test("a stack trace query looks for the SDK's folder once", async () => {
   });
 });
 
+Deno.test("Date.parse rejects a long text at once", async () => {
+  await withSharedWorker({}, async (start) => {
+    const results = await (await start("parsesLongTexts")).result();
+    assertEquals(results, [true, true, true]);
+  });
+});
+
 Deno.test("a sink call that cannot be sent fails its Workflow Task only", async () => {
   await withSharedWorker({}, async (start) => {
     const handle = await start("sinksFunction");

@@ -24,6 +24,13 @@ export async function globals(): Promise<string[]> {
   return Object.getOwnPropertyNames(globalThis).sort();
 }
 
+/** Parses texts that are long and no dates. */
+export async function parsesLongTexts(): Promise<boolean[]> {
+  return [":", "(", "1"].map((character) =>
+    isNaN(Date.parse(character.repeat(1_000_000)))
+  );
+}
+
 /** Returns how often the traces of 3 promises make the Activator throw an error. */
 export async function formatsTraces(): Promise<number> {
   const activator = Reflect.get(globalThis, "__TEMPORAL_ACTIVATOR__");
