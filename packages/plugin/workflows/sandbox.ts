@@ -124,8 +124,11 @@ Date.parse = (text) => {
 };
 globalThis.Date = date.constructor = new Proxy(Date, {
   construct(target, args, newTarget) {
+    const [value] = args;
+    const isText = typeof value === "string" || value instanceof String ||
+      Array.isArray(value);
     if (args.length > 1) args = [target.UTC(...args as [number, number])];
-    else if (typeof args[0] === "string") args = [target.parse(args[0])];
+    else if (isText) args = [target.parse(`${value}`)];
     return Reflect.construct(target, args, newTarget);
   },
 });
