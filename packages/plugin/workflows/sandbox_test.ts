@@ -73,13 +73,17 @@ type Start = (
 ) => Promise<WorkflowHandle>;
 
 /** A Worker whose Workflows run in threads, as by default. */
-async function createWorker({ code = patched, reuseV8Context = true }) {
+async function createWorker(
+  { code = patched, isolateExecutionTimeout = "5s", reuseV8Context = true },
+) {
   const taskQueue = crypto.randomUUID();
   const worker = await Worker.create({
     connection: environment.nativeConnection,
     taskQueue,
     workflowBundle: { code },
     activities: { wait: () => Context.current().cancelled },
+    // An option that has no type.
+    ...{ isolateExecutionTimeout },
     reuseV8Context,
     showStackTraceSources: true,
     plugins: hasSandbox(code) ? [new DenoPlugin()] : [],
@@ -369,6 +373,18 @@ Deno.test("a sink call that cannot be sent fails its Workflow Task only", async 
     assertMatch(trace!, / \(temporal-on-deno\/workflow-thread\.js:\d+:\d+\)$/m);
     await handle.terminate();
     await (await start("globals")).result();
+  });
+});
+
+Deno.test("an endless loop fails its Workflow Task with a short stack trace", async () => {
+  const options = { isolateExecutionTimeout: "300ms" };
+  await withWorker(options, async (start) => {
+    const handle = await start("loops");
+    await waitForEqual(
+      async () => (await readTaskFailure(handle))?.stackTrace,
+      "Error: Script execution timed out after 300ms",
+    );
+    await handle.terminate();
   });
 });
 

@@ -17,6 +17,8 @@
  * - One message waits until Deno has reported the rejections that the last one left
  *   unhandled: the SDK takes them for those of the Workflow that ran last. Remove this
  *   once Deno reports them before it delivers the next message.
+ * - The stack trace of an endless loop lacks the line of Deno that ended it, which has
+ *   14 KB. Remove this once Deno prints less.
  * - What Workflow code prints is escaped, and cannot pass for other lines.
  * - It does not keep the process from ending if the Worker cannot be created: then,
  *   the SDK leaves its thread running.
@@ -60,6 +62,18 @@ class WorkflowThread extends Worker {
       const { createContext } = vm;
       vm.createContext = (_, options) =>
         createContext(vm.constants.DONT_CONTEXTIFY, options);
+      for (const owner of [vm, vm.Script.prototype]) {
+        const { runInContext } = owner;
+        owner.runInContext = function (...args) {
+          try {
+            return runInContext.apply(this, args);
+          } catch (error) {
+            const isLate = error?.code === "ERR_SCRIPT_EXECUTION_TIMEOUT";
+            if (isLate) error.stack = String(error);
+            throw error;
+          }
+        };
+      }
       const controls = /(?![\\n\\t])[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]/gu;
       const escape = (control) =>
         "\\\\u" + control.codePointAt(0).toString(16).padStart(4, "0");

@@ -216,3 +216,8 @@ export async function leavesRejection(message: string): Promise<void> {
   Promise.reject(new Error(message));
   await sleep("1 day");
 }
+
+/** Never ends. */
+export async function loops(): Promise<void> {
+  for (;;);
+}
