@@ -61,7 +61,9 @@ for (const owner of [Object, Reflect]) {
     if (typeof native !== "function") continue; // Reflect has only one of them
     Reflect.set(owner, name, (target: unknown) => {
       if (target === globalThis) {
-        throw new TypeError(`Cannot ${name} globalThis in Workflow code`);
+        throw new TypeError(
+          `Cannot ${name} globalThis: other Workflows share it`,
+        );
       }
       return native(target);
     });
