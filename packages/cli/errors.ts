@@ -30,3 +30,8 @@ export function escapeControls(text: string, keep = /(?!)/): string {
         ),
   );
 }
+
+/** Makes text of what Workflow or Activity code has passed for text. */
+export function toText(value: unknown): string {
+  return typeof value === "string" ? value : Deno.inspect(value);
+}

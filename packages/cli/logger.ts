@@ -12,7 +12,7 @@ import {
   makeTelemetryFilterString,
   Runtime,
 } from "@temporalio/worker";
-import { escapeControls, UserError } from "./errors.ts";
+import { escapeControls, toText, UserError } from "./errors.ts";
 import { type Execution, TaskFailures } from "./task_failures.ts";
 
 const logLevels = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"] as const;
@@ -112,7 +112,8 @@ class WorkerLogger extends DefaultLogger {
     );
   }
 
-  override log(level: LogLevel, message: string, meta?: LogMetadata) {
+  override log(level: LogLevel, given: string, meta?: LogMetadata) {
+    let message = toText(given);
     const component = meta?.sdkComponent;
     const isApplication = component === "activity" || component === "workflow";
     if (!isApplication && meta?.target === retries) return this.#onRetry();
@@ -147,31 +148,34 @@ export function formatText(
 ): string {
   const { activityType, error, workflowId } = meta;
   const subjects = [
-    activityType && ` Activity "${activityType}"`,
+    activityType && ` Activity "${toText(activityType)}"`,
     workflowId && !message.startsWith(`Workflow "`) &&
-    ` Workflow "${workflowId}"`,
+    ` Workflow "${toText(workflowId)}"`,
   ].filter(Boolean).join(",");
   const attributes = Object.entries(meta)
     .filter(([key, value]) => !sdkAttributes.has(key) && value !== undefined)
     .map(([key, value]) => ` ${key}=${toJson(value)}`);
   // Errors from Workflow code belong to another realm: instanceof is false.
   const stack = error?.stack
-    ? `\n${error.stack}`.replace(/\n(?=\S)/g, "\n  ")
+    ? `\n${toText(error.stack)}`.replace(/\n(?=\S)/g, "\n  ")
     : "";
   const line = `${time(entry)} ${level} ${message}${subjects}`;
   return escapeControls(line + attributes.join("")) +
     escapeControls(stack, /\n/);
 }
 
-/** All attributes, as one object. */
+/** All attributes, as one object. None takes the place of time, level or message. */
 export function formatJson(
   { level, message, meta, ...entry }: LogEntry,
 ): string {
-  const all = { time: time(entry), level, message, ...meta };
-  const attributes = Object.entries(all)
+  const own = { time: time(entry), level, message };
+  const attributes = Object.entries({ ...own, ...meta, ...own })
     .map(([key, value]) => [JSON.stringify(key), toJson(value)])
     .filter(([_, json]) => json !== undefined);
-  return `{${attributes.map((pair) => pair.join(":")).join(",")}}`;
+  // JSON.stringify leaves some control characters as they are.
+  return escapeControls(
+    `{${attributes.map((pair) => pair.join(":")).join(",")}}`,
+  );
 }
 
 function time({ timestampNanos }: Pick<LogEntry, "timestampNanos">): string {

@@ -49,6 +49,27 @@ Deno.test("formatJson() prints all attributes as one object", () => {
   });
 });
 
+Deno.test("formatJson() keeps time, level and message whatever the attributes are", () => {
+  const meta = { level: "DEBUG", message: "forged", time: "never" };
+  assertEquals(JSON.parse(formatJson({ ...entry, meta })), {
+    time: "1970-01-01T00:00:01.000Z",
+    level: "WARN",
+    message: "Activity\nfailed",
+  });
+});
+
+Deno.test("formatJson() escapes control characters", () => {
+  const message = "\x1b[2J \x9b2J \u202e";
+  const printed = formatJson({
+    ...entry,
+    message,
+    meta: { [message]: message },
+  });
+  assertStringIncludes(printed, String.raw`"\u001b[2J \u009b2J \u202e"`);
+  const { time: _time, level: _level, ...rest } = JSON.parse(printed);
+  assertEquals(rest, { message, [message]: message });
+});
+
 Deno.test("a Worker's log prints attributes that are no JSON", () => {
   const circle: Record<string, unknown> = {};
   circle.circle = circle;
@@ -57,6 +78,21 @@ Deno.test("a Worker's log prints attributes that are no JSON", () => {
   const { circle: printed, taskQueue } = JSON.parse(formatJson(strange));
   assertStringIncludes(printed, "[Circular");
   assertEquals(taskQueue, 1);
+});
+
+Deno.test("formatText() prints attributes that are no text where text belongs", () => {
+  const strange = { toString: 1, valueOf: 1 };
+  const meta = {
+    activityType: strange,
+    error: { stack: strange },
+    workflowId: strange,
+  };
+  const printed = "{ toString: 1, valueOf: 1 }";
+  assertEquals(
+    formatText({ ...entry, message: "no", meta }),
+    `1970-01-01T00:00:01.000Z WARN no Activity "${printed}", ` +
+      `Workflow "${printed}"\n  ${printed}`,
+  );
 });
 
 Deno.test("installRuntime() rejects an unknown log format", () => {

@@ -6,6 +6,7 @@
  */
 
 import type { LogMetadata } from "@temporalio/worker";
+import { toText } from "./errors.ts";
 import { explain, readField } from "./replay_histories.ts";
 
 /** Task Queues of replays by {@linkcode replayOpen}, which reports them itself. */
@@ -62,7 +63,7 @@ export class TaskFailures {
   take(message: string, meta: LogMetadata = {}): boolean {
     const { runId, taskQueue, workflowId } = meta;
     // Workflow code can log an attribute of this name, too.
-    if (`${taskQueue}`.startsWith(REPLAY_NAME)) {
+    if (typeof taskQueue === "string" && taskQueue.startsWith(REPLAY_NAME)) {
       this.#replayed.add(runId);
       const forget = () => this.#replayed.delete(runId);
       Deno.unrefTimer(setTimeout(forget, LOG_DELAY_MS));
@@ -77,17 +78,17 @@ export class TaskFailures {
         this.#workflowIds.delete(runId);
         return false;
       case "Failing workflow task": {
-        const failure = String(meta.failure);
+        const failure = toText(meta.failure);
         this.#report(runId, failure, readField(failure, "stack_trace"));
         return true;
       }
       default: {
         if (!errors.has(message)) return false;
-        const { message: text, stack } = meta.error ?? {};
-        const isKnown =
-          this.#failing.get(runId)?.reason === explain(String(text));
+        const failure = toText(meta.error?.message);
+        const stack = toText(meta.error?.stack);
+        const isKnown = this.#failing.get(runId)?.reason === explain(failure);
         const isReported = isKnown || codeFrame.test(stack);
-        if (!isKnown && isReported) this.#report(runId, String(text), stack);
+        if (!isKnown && isReported) this.#report(runId, failure, stack);
         return isReported;
       }
     }
@@ -102,7 +103,9 @@ export class TaskFailures {
     const workflowId = this.#workflowIds.get(runId);
     const advice = failure.includes("[TMPRL1100]") ? undo : fix;
     this.#log(
-      `Workflow "${workflowId ?? runId}" makes no progress, since its ` +
+      `Workflow "${
+        toText(workflowId ?? runId)
+      }" makes no progress, since its ` +
         `Workflow Task fails and is retried: ${reason}; ${advice}`,
       {
         runId,
@@ -125,8 +128,8 @@ export class TaskFailures {
     if (failures < 2 * failing.count) return;
     failing.count = failures;
     this.#log(
-      `Workflow "${execution.workflowId}" has failed ${failures} Workflow Tasks ` +
-        "in a row",
+      `Workflow "${toText(execution.workflowId)}" has failed ${failures} ` +
+        "Workflow Tasks in a row",
       execution,
     );
   }

@@ -149,3 +149,13 @@ Deno.test("other entries are left to the log", () => {
   }
   assertEquals(failures.take("hello"), false);
 });
+
+Deno.test("what a Workflow logs in the SDK's words may have attributes of any type", () => {
+  const { failures, logged } = createFailures();
+  const strange = { toString: 1, valueOf: 1 };
+  const error = { message: strange, stack: strange };
+  const meta = { error, failure: strange, runId: strange, taskQueue: strange };
+  assertEquals(failures.take("Workflow failed", meta), false);
+  assertEquals(failures.take("Failing workflow task", meta), true);
+  assertEquals(logged.length, 1);
+});

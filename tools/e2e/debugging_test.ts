@@ -1,6 +1,6 @@
 /** A debugger stops where `docs/debugging.md` says, with the settings that it shows. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { SourceMap } from "node:module";
 import { join } from "node:path";
 import { locateServer } from "../../packages/cli/servers/locate.ts";
@@ -238,7 +238,8 @@ Deno.test("what a Workflow logs appears once, not on replay", async () => {
       .replace("import { ", "import { log, ")
       .replace(
         "  return",
-        '  console.log("one");\n  log.info("two");\n  return',
+        '  console.log("one\\n\\x1b[2K", 1);\n  log.info("two");' +
+          "\n  log.info(undefined as never);\n  return",
       ),
     // Each Workflow Task replays.
     "run_worker.ts": run.replace(
@@ -248,9 +249,11 @@ Deno.test("what a Workflow logs appears once, not on replay", async () => {
   });
   await using worker = await startWorker([], { env, cwd: project.path });
   await output("start", [], { env });
-  await worker.prints("two");
+  await worker.prints("INFO undefined");
   worker.kill("SIGTERM");
   await worker.status;
   const printed = worker.stdout + worker.stderr;
   assertEquals(printed.match(/one|two/g), ["one", "two"]);
+  assertMatch(printed, /^\[SayHello\(.+\)\] one\n {2}\\u001b\[2K 1$/m);
+  assertMatch(printed, / INFO undefined Workflow "hello-workflow"$/m);
 });

@@ -67,6 +67,14 @@ const parameters = {
 /** What application code has in place of `Promise` where it calls `new Promise`. */
 export const trackedPromise = "Promis$";
 
+/**
+ * In a module's exports, esbuild includes what Workflow code adds to
+ * `Object.prototype`: the next Workflow could not be loaded.
+ */
+const exportHelper =
+  /^(var __export = \(target, all\) => \{\n {2}for \(var name) in all\)$/m;
+const ownNames = "$1 of Object.keys(all))";
+
 /** A module begins where its path stands as the name of a method. */
 const moduleStart =
   /\b__(?:commonJS|esm)\(\{\n\s*("(?:\\.|[^"\\])+")\((?:\w+(?:, \w+)?)?\) \{$/gm;
@@ -115,7 +123,7 @@ export async function bundlePart(
     }));
   if (!success) throw new BundleError(errors);
   const [file] = outputFiles!;
-  const { code, map } = split(file.text());
+  const { code, map } = split(file.text().replace(exportHelper, ownNames));
   const modules = [...code.matchAll(moduleStart)]
     .map(([, path]) => parseString(path))
     // What a package leaves out in browsers is no file.

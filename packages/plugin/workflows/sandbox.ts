@@ -52,6 +52,24 @@ if ("Temporal" in globalThis) {
 }
 delete sandbox.queueMicrotask;
 
+// The contexts of `thread.ts` have an ordinary global object. Frozen, it would end all
+// Workflows of the thread. On Node.js, it cannot be. Remove this with those contexts.
+
+for (const owner of [Object, Reflect]) {
+  for (const name of ["freeze", "preventExtensions", "seal"]) {
+    const native: unknown = Reflect.get(owner, name);
+    if (typeof native !== "function") continue; // Reflect has only one of them
+    Reflect.set(owner, name, (target: unknown) => {
+      if (target === globalThis) {
+        throw new TypeError(
+          `Cannot ${name} globalThis: other Workflows share it`,
+        );
+      }
+      return native(target);
+    });
+  }
+}
+
 // 2. Time zone and locale
 //
 // The SDK replaces the clock of `Date`, but not its local time zone, and `Intl` reads
@@ -96,6 +114,8 @@ const { parse } = Date;
 const offset = /:(.*\+|.*[^\d:.]-|[\d:.]*-) *\d/;
 const zoneName = /\d.*?(?<![a-z])(z|utc?|gmt|[ecmp][sd]t)(?![a-z])/i;
 Date.parse = (text) => {
+  // The time that these patterns take grows with the square of the length.
+  if (`${text}`.length > 1000) return NaN;
   const withoutComments = `${text}`.replace(/\(.*?\)/g, "");
   if ([offset, zoneName].some((zone) => zone.test(withoutComments))) {
     return parse(text);
@@ -106,8 +126,11 @@ Date.parse = (text) => {
 };
 globalThis.Date = date.constructor = new Proxy(Date, {
   construct(target, args, newTarget) {
+    const [value] = args;
+    const isText = typeof value === "string" || value instanceof String ||
+      Array.isArray(value);
     if (args.length > 1) args = [target.UTC(...args as [number, number])];
-    else if (typeof args[0] === "string") args = [target.parse(args[0])];
+    else if (isText) args = [target.parse(`${value}`)];
     return Reflect.construct(target, args, newTarget);
   },
 });
@@ -330,14 +353,18 @@ class PromiseTrace implements StackTrace {
   }
 }
 
+let folder: string | undefined;
+
 /** The folder of the SDK's code for Workflows: where the Activator's methods are. */
 function sdkFolder(): string | undefined {
+  if (folder) return folder;
   try {
     sandbox.__TEMPORAL_ACTIVATOR__?.getStackTraces?.call({});
   } catch (error) {
     // The Activator does not answer without its fields.
-    return (error as Error).stack?.match(/\((.+[\\/]).+:\d+:\d+\)$/m)?.[1];
+    folder = (error as Error).stack?.match(/\((.+[\\/]).+:\d+:\d+\)$/m)?.[1];
   }
+  return folder;
 }
 
 // Only `new` differs: promises are native, and static methods such as `Promise.all`

@@ -73,13 +73,17 @@ type Start = (
 ) => Promise<WorkflowHandle>;
 
 /** A Worker whose Workflows run in threads, as by default. */
-async function createWorker({ code = patched, reuseV8Context = true }) {
+async function createWorker(
+  { code = patched, isolateExecutionTimeout = "5s", reuseV8Context = true },
+) {
   const taskQueue = crypto.randomUUID();
   const worker = await Worker.create({
     connection: environment.nativeConnection,
     taskQueue,
     workflowBundle: { code },
     activities: { wait: () => Context.current().cancelled },
+    // An option that has no type.
+    ...{ isolateExecutionTimeout },
     reuseV8Context,
     showStackTraceSources: true,
     plugins: hasSandbox(code) ? [new DenoPlugin()] : [],
@@ -162,6 +166,15 @@ async function waitForEqual<T>(actual: () => Promise<T>, expected: T) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   assertEquals(await actual(), expected);
+}
+
+/** Returns why a Workflow Task has failed first. */
+async function readTaskFailure(handle: WorkflowHandle) {
+  const { events } = await handle.fetchHistory();
+  const failed = events!.find((event) =>
+    event.workflowTaskFailedEventAttributes
+  );
+  return failed?.workflowTaskFailedEventAttributes?.failure;
 }
 
 /** Returns the lines of `workflows.ts` with these comments, as a trace has them. */
@@ -333,18 +346,83 @@ Deno.test("promiseStackStore forgets settled promises", async () => {
   });
 });
 
+Deno.test("a stack trace query looks for the SDK's folder once", async () => {
+  await withSharedWorker({}, async (start) => {
+    const calls = await (await start("formatsTraces")).result();
+    assert(calls <= 1, `${calls}`);
+  });
+});
+
+Deno.test("Date.parse rejects a long text at once", async () => {
+  await withSharedWorker({}, async (start) => {
+    const results = await (await start("parsesLongTexts")).result();
+    assertEquals(results, [true, true, true]);
+  });
+});
+
 Deno.test("a sink call that cannot be sent fails its Workflow Task only", async () => {
   await withSharedWorker({}, async (start) => {
     const handle = await start("sinksFunction");
+    let trace: string | null | undefined;
     await waitForEqual(async () => {
-      const { events } = await handle.fetchHistory();
-      const [failed] = events!.flatMap((event) =>
-        event.workflowTaskFailedEventAttributes ?? []
-      );
-      return /could not be cloned/.test(failed?.failure?.message ?? "");
+      const failure = await readTaskFailure(handle);
+      trace = failure?.stackTrace;
+      return /could not be cloned/.test(failure?.message ?? "");
     }, true);
+    // The thread's source is a data URL.
+    assertMatch(trace!, / \(temporal-on-deno\/workflow-thread\.js:\d+:\d+\)$/m);
     await handle.terminate();
     await (await start("globals")).result();
+  });
+});
+
+Deno.test("an endless loop fails its Workflow Task with a short stack trace", async () => {
+  const options = { isolateExecutionTimeout: "300ms" };
+  await withWorker(options, async (start) => {
+    const handle = await start("loops");
+    await waitForEqual(
+      async () => (await readTaskFailure(handle))?.stackTrace,
+      "Error: Script execution timed out after 300ms",
+    );
+    await handle.terminate();
+  });
+});
+
+Deno.test("an unhandled rejection fails the Workflow Task that left it", async () => {
+  const { worker, start } = await createWorker({});
+  const ids = Array.from({ length: 10 }, (_, index) => `number ${index}`);
+  const handles = await Promise.all(
+    ids.map((id) => start("leavesRejection", id)),
+  );
+  // It gets all of them at once.
+  await worker.runUntil(async () => {
+    await waitForEqual(
+      () =>
+        Promise.all(
+          handles.map(async (handle) =>
+            (await readTaskFailure(handle))?.message
+          ),
+        ),
+      ids.map((id) => `Unhandled Promise rejection: Error: ${id}`),
+    );
+    await Promise.all(handles.map((handle) => handle.terminate()));
+  });
+});
+
+Deno.test("a Workflow cannot freeze the globals of the others", async () => {
+  await withSharedWorker({}, async (start) => {
+    const results = await (await start("freezesGlobals")).result();
+    for (const result of results) {
+      assertMatch(result, /^TypeError: Cannot \w+ globalThis: /);
+    }
+    await (await start("globals")).result();
+  });
+});
+
+Deno.test("a Workflow that extends Object.prototype does not fail the next one", async () => {
+  await withWorker({}, async (start) => {
+    await (await start("extendsObjects")).result();
+    assertEquals(await (await start("globals")).result(), globals);
   });
 });
 

@@ -35,6 +35,9 @@ export function readLocalTimes(): unknown[] {
     ...years.map((year) => new Date(year, 2, 8, 2, 30)),
     new Date(2026, 13),
     new Date(new Date(2026, 2, 8)),
+    ...[[2026, 3, 8], new String(texts[1])].map((value) =>
+      new Date(value as string)
+    ),
   ];
   const format = new Intl.DateTimeFormat("en", {
     dateStyle: "full",

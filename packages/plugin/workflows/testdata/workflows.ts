@@ -24,6 +24,50 @@ export async function globals(): Promise<string[]> {
   return Object.getOwnPropertyNames(globalThis).sort();
 }
 
+/** Parses texts that are long and no dates. */
+export async function parsesLongTexts(): Promise<boolean[]> {
+  return [":", "(", "1"].map((character) =>
+    isNaN(Date.parse(character.repeat(1_000_000)))
+  );
+}
+
+/** Returns how often the traces of 3 promises make the Activator throw an error. */
+export async function formatsTraces(): Promise<number> {
+  const activator = Reflect.get(globalThis, "__TEMPORAL_ACTIVATOR__");
+  const { getStackTraces, promiseStackStore } = activator;
+  let calls = 0;
+  activator.getStackTraces = function () {
+    calls++;
+    return getStackTraces.call(this);
+  };
+  for (let number = 0; number < 3; number++) new Promise(() => {});
+  for (const { formatted } of promiseStackStore.promiseToStack.values()) {
+    String(formatted);
+  }
+  return calls;
+}
+
+/** Tries to stop changes to the global object; returns why it cannot. */
+export async function freezesGlobals(): Promise<string[]> {
+  return [
+    Object.freeze,
+    Object.preventExtensions,
+    Object.seal,
+    Reflect.preventExtensions,
+  ].map((stop) => {
+    try {
+      return String(stop(globalThis));
+    } catch (error) {
+      return String(error);
+    }
+  });
+}
+
+/** Adds a property to all objects. */
+export async function extendsObjects(): Promise<void> {
+  Reflect.set(Object.prototype, "added", "by another Workflow");
+}
+
 /** Returns how far each reading of `Temporal.Now` differs from `Date`, after some work. */
 export async function clocks(): Promise<number[]> {
   for (let number = 0; number < 50_000; number++) JSON.stringify({ number });
@@ -165,4 +209,15 @@ export async function settles(): Promise<number> {
 /** Gives a sink what cannot leave the thread. */
 export async function sinksFunction(): Promise<void> {
   proxySinks<{ any: { sink(value: unknown): void } }>().any.sink(() => {});
+}
+
+/** Leaves a rejected promise, and waits. */
+export async function leavesRejection(message: string): Promise<void> {
+  Promise.reject(new Error(message));
+  await sleep("1 day");
+}
+
+/** Never ends. */
+export async function loops(): Promise<void> {
+  for (;;);
 }
