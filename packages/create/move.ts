@@ -289,6 +289,7 @@ async function moveSources(app: Application, paths: string[]) {
   const { texts, todo } = app;
   const project = new Project({
     compilerOptions: {
+      noLib: true, // Its types take long to read, and nothing here asks for them
       allowJs: true,
       baseUrl: "/",
       paths: Object.fromEntries(

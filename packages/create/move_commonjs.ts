@@ -87,6 +87,7 @@ function isCommonJs(path: string, text: string): boolean {
 function convert({ texts, changes }: Application, paths: string[]) {
   const project = new Project({
     compilerOptions: {
+      noLib: true, // Its types take long to read, and nothing here asks for them
       allowJs: true,
       moduleResolution: ModuleResolutionKind.Bundler,
       target: ScriptTarget.ESNext,

@@ -26,9 +26,16 @@ const activities = (greeting: string) => `
     return "${greeting}, " + name;
   }`;
 
+const runWorker = await readProjectFile("run_worker.ts");
+/** Starts in a tenth of the time, for tests that need no Worker to poll. */
+const standIn = `
+  console.log("Worker is polling");
+  setInterval(() => {}, 1_000);`;
+
 const server = await startDevServer();
 const env = { TEMPORAL_ADDRESS: server.address };
 const project = await changedProject({
+  "run_worker.ts": standIn,
   "activities.ts": activities("Hello"),
   // A lost attempt is not retried: the Workflow fails.
   "workflows.ts": (await readProjectFile("workflows.ts")).replace(
@@ -75,6 +82,8 @@ async function greet(name: string): Promise<string> {
 }
 
 Deno.test("dev restarts the Worker after a change, when its Activities have finished", async () => {
+  await write("run_worker.ts", runWorker);
+  await isPolling();
   const slow = greet("slow");
   await dev.prints("Activity runs");
   await write("activities.ts", activities("Goodbye"));
@@ -89,8 +98,7 @@ Deno.test("dev restarts the Worker after a change, when its Activities have fini
   await write("run_worker.ts", "an error");
   await dev.prints("Worker is shutting down\n");
   await dev.prints("Worker ended with code 1; waiting for a change");
-  const worker = await readProjectFile("run_worker.ts");
-  await write("run_worker.ts", worker);
+  await write("run_worker.ts", standIn);
   await isPolling();
 });
 
@@ -154,6 +162,7 @@ Deno.test("dev keeps the Worker if packages cannot be installed", async () => {
 Deno.test("dev starts the Worker again when a server comes up, and lets an Activity finish on Ctrl-C", async () => {
   const port = findPort(hasFreePorts);
   const address = `localhost:${port}`;
+  await write("run_worker.ts", runWorker);
   await using dev = spawn("dev", ["--address", address], {
     cwd: project.path,
   });

@@ -156,7 +156,7 @@ Deno.test("a copy of the shop passes its tests of the stock, also with PostgreSQ
     TEMPORAL_TEST_SERVER: await locateServer("test-server"),
     ...postgres && { TEST_DATABASE_URL: postgres.url },
   };
-  const task = ["task", "--quiet", "test", "tests/stock_test.ts"];
+  const task = ["task", "--quiet", "test", "--no-check", "tests/stock_test.ts"];
   const { stdout, stderr } = await deno(task, { cwd, env });
   const ignored = postgres ? "" : " | 5 ignored";
   assertStringIncludes(stdout + stderr, `passed | 0 failed${ignored} (`);
@@ -256,19 +256,17 @@ Deno.test("compose.yaml and the Dockerfile run tasks that exist, on hosts that A
   assertEquals(stdout, 'Bundled Workflow code of "workflows.ts"\n');
 });
 
-/** Reads the tables of a shop. */
-async function readTables(file: string, postgres?: PostgresServer) {
-  const orders = "SELECT id, goods, state FROM orders";
-  const stock = "SELECT name, stock FROM goods";
-  const rows = async (sql: string): Promise<string[][]> => {
-    if (postgres) {
-      return (await postgres.query(sql)).map((line) => line.split("|"));
-    }
-    using database = new DatabaseSync(file);
-    return database.prepare(sql).all()
-      .map((row) => Object.values(row).map(String));
-  };
-  return { orders: await rows(orders), stock: await rows(stock) };
+/** Returns what a query finds in the database of a shop. */
+async function query(
+  sql: string,
+  postgres?: PostgresServer,
+): Promise<string[][]> {
+  if (postgres) {
+    return (await postgres.query(sql)).map((line) => line.split("|"));
+  }
+  using database = new DatabaseSync(join(data, "shop.db"));
+  return database.prepare(sql).all()
+    .map((row) => Object.values(row).map(String));
 }
 
 /** Opens a shop with a database of its own. */
@@ -286,7 +284,15 @@ async function openShop(name: string, env: Record<string, string>) {
   const opened = stack.move();
   return {
     shop,
-    readTables: () => readTables(join(data, "shop.db"), postgres),
+    setStock: (name: string, stock: number) =>
+      query(
+        `UPDATE goods SET stock = ${stock} WHERE name = '${name}'`,
+        postgres,
+      ),
+    readTables: async () => ({
+      orders: await query("SELECT id, goods, state FROM orders", postgres),
+      stock: await query("SELECT name, stock FROM goods", postgres),
+    }),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }
@@ -295,6 +301,8 @@ for (const name of ["SQLite", "PostgreSQL"]) {
   const ignore = name === "PostgreSQL" && !postgresFolder;
   if (ignore) console.log("PostgreSQL is not installed, and not tested");
   const count = isLong ? 200 : 40;
+  // What was sold before takes long, and shows nothing more.
+  const lamps = isLong ? goods.lamp.stock : 25;
 
   Deno.test(`two Workers at once sell each lamp once (${name})`, {
     ignore,
@@ -308,7 +316,8 @@ for (const name of ["SQLite", "PostgreSQL"]) {
     const first = await shop.startAll();
     const text = "Worker is polling";
     const second = await shop.start("worker", text, "second worker");
-    const ids = Array.from({ length: 112 }, () => crypto.randomUUID());
+    await opened.setStock("lamp", lamps);
+    const ids = Array.from({ length: lamps + 12 }, () => crypto.randomUUID());
     const place = (id: string) =>
       shop.post(`/orders/${id}`, { ...form, goods: "lamp" });
     const forms = await Promise.all(ids.map(place));
@@ -320,13 +329,13 @@ for (const name of ["SQLite", "PostgreSQL"]) {
       ends[text] = (ends[text] ?? 0) + 1;
     }
     assertEquals(ends, {
-      "Delivered": 100,
+      "Delivered": lamps,
       "Failed; you have your money back: This is sold out": 12,
     });
     const { orders, stock } = await opened.readTables();
     const left = stock.find(([name]) => name === "lamp")![1];
     const delivered = orders.filter(([, , state]) => state === "delivered");
-    assertEquals([Number(left), delivered.length], [0, 100]);
+    assertEquals([Number(left), delivered.length], [0, lamps]);
     const payments: Record<string, { state: string }> =
       await (await fetch(shop.payments)).json();
     const charged = Object.entries(payments)

@@ -6,7 +6,13 @@
 
 import { cp } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { run } from "../../packages/cli/processes.ts";
+import {
+  readCache,
+  sdkCacheName,
+  writeCache,
+} from "../../packages/plugin/workflows/bundle_cache.ts";
 
 /** The project's folder. */
 export const root: string = dirname(dirname(import.meta.dirname!));
@@ -53,6 +59,7 @@ export async function changedProject(
     !["node_modules", ".git"].includes(basename(path));
   await cp(root, folder.path, { recursive: true, filter });
   await copyPackages(join(folder.path, "node_modules"));
+  copySdkCache(folder.path);
   for (const [file, text] of Object.entries(changes)) {
     const path = join(folder.path, file);
     await Deno.mkdir(dirname(path), { recursive: true });
@@ -82,4 +89,24 @@ async function copyPackages(target: string) {
       await Deno.remove(target, { recursive: true });
     }
   }
+}
+
+/** Takes along what the project's bundles have of the SDK: to make it takes a second. */
+function copySdkCache(folder: string) {
+  const worker = fileURLToPath(import.meta.resolve("@temporalio/worker"));
+  const fileIn = (folder: string) => {
+    const place = (path: string) => path.replace(root, folder);
+    const bundler = place(join(root, "packages/plugin/workflows/bundle.ts"));
+    const sdkModule = place(
+      join(dirname(worker), "workflow-log-interceptor.js"),
+    );
+    const name = sdkCacheName(sdkModule, pathToFileURL(bundler).href);
+    return join(place(bundles), name);
+  };
+  const cached = readCache(fileIn(root));
+  if (!cached) return;
+  const { text, inputs } = JSON.parse(
+    JSON.stringify(cached).replaceAll(root, folder),
+  );
+  writeCache(fileIn(folder), text, inputs);
 }

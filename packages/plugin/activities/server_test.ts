@@ -176,6 +176,7 @@ Deno.test("payload codecs see what an Activity inside is given and returns", asy
           activities,
           workflowBundle,
           dataConverter,
+          debugMode: true, // Without a thread, which takes longer than the rest
         });
         return await worker.runUntil(
           workflow.execute<typeof runActivity>("runActivity", {
@@ -206,6 +207,7 @@ Deno.test("a Worker that shuts down cancels its Activities after the grace time"
       connection: environment.nativeConnection,
       taskQueue: `grace ${name}`,
       workflowBundle,
+      debugMode: true, // as above
       shutdownGraceTime: 100,
       ...options,
       interceptors: {

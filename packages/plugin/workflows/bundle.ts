@@ -20,13 +20,12 @@ import {
   disallowedModules,
   moduleMatches,
 } from "@temporalio/worker/lib/workflow/bundler.js";
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DenoPluginError } from "../errors.ts";
 import { configFolder } from "../config.ts";
-import { readCache, writeCache } from "./bundle_cache.ts";
+import { keyOf, readCache, sdkCacheName, writeCache } from "./bundle_cache.ts";
 import type {
   BundleRequest,
   BundleResponse,
@@ -79,11 +78,8 @@ export async function bundle(source: BundleSource): Promise<string> {
       "deno.json",
     ]);
   }
-  const keyOf = (value: unknown) =>
-    createHash("sha256")
-      .update(JSON.stringify([value, Deno.version, import.meta.url]))
-      .digest("hex").slice(0, 16);
-  const file = join(cacheFolder, `workflow-bundle-${keyOf(source)}.js`);
+  const key = keyOf(source, import.meta.url);
+  const file = join(cacheFolder, `workflow-bundle-${key}.js`);
   const cached = readCache(file);
   if (cached) {
     await watch(Object.keys(cached.inputs.files));
@@ -93,7 +89,7 @@ export async function bundle(source: BundleSource): Promise<string> {
     ...source,
     allowedModules: allowedBuiltinModules,
     disallowedModules,
-    sdkCache: join(cacheFolder, `sdk-${keyOf(sdkModule)}.json`),
+    sdkCache: join(cacheFolder, sdkCacheName(sdkModule, import.meta.url)),
     sdkModule,
   });
   await watch(response.files);

@@ -48,6 +48,16 @@ export function isPublished(path: string): boolean {
   return ownFolder.startsWith("http") && path.startsWith(ownFolder);
 }
 
+/** Returns what tells files in the cache apart, as the module that bundles does. */
+export function keyOf(value: unknown, bundler: string): string {
+  return sha256(JSON.stringify([value, Deno.version, bundler])).slice(0, 16);
+}
+
+/** Returns the name of the file that keeps what is the same for all applications. */
+export function sdkCacheName(sdkModule: string, bundler: string): string {
+  return `sdk-${keyOf(sdkModule, bundler)}.json`;
+}
+
 /** Returns a cached text, unless what it was made from has changed. */
 export function readCache(
   file: string,

@@ -228,13 +228,13 @@ decodeURIComponent encodeURI encodeURIComponent escape eval globalThis
 isFinite isNaN parseFloat parseInt setTimeout undefined unescape
 `.trim().split(/\s/);
 
-for (
-  const [where, options] of [
-    ["a shared context", {}],
-    ["a context of its own", { reuseV8Context: false }],
-    ["a bundle of the SDK's bundler", { code: patchedByWebpack }],
-  ] as const
-) {
+const sandboxes: [where: string, Options][] = [
+  ["a shared context", {}],
+  ["a context of its own", { reuseV8Context: false }],
+  ["a bundle of the SDK's bundler", { code: patchedByWebpack }],
+];
+
+for (const [where, options] of sandboxes) {
   Deno.test(`Temporal.Now reads the Workflow's clock in ${where}`, async () => {
     await withSharedWorker(options, async (start) => {
       const handle = await start("clocks");
@@ -247,24 +247,6 @@ for (
       const [now, ...others] = await (await start("formatsNow")).result();
       assertEquals(others, [now, now, now]);
     });
-  });
-
-  Deno.test(`the local time zone is UTC in ${where}`, async () => {
-    const expected = inZone("UTC", () => JSON.stringify(readLocalTimes()));
-    const histories: History[] = [];
-    for (const zone of zones) {
-      await inZone(zone, () =>
-        withWorker(options, async (start) => {
-          const handle = await start("localTimes");
-          const result = await handle.result();
-          // A diff of so much text would take minutes.
-          assert(JSON.stringify(result) === expected, `under TZ=${zone}`);
-          histories.push(await handle.fetchHistory());
-        }));
-    }
-    for (const zone of zones) {
-      await inZone(zone, () => replay(patched, ...histories));
-    }
   });
 
   Deno.test(`a failure names source lines in ${where}`, async () => {
@@ -438,26 +420,46 @@ Deno.test("hasSandbox() tells a bundle that was made without DenoPlugin", () => 
 });
 
 Deno.test("an Event History of the patched sandbox replays in the unpatched one, and back", async () => {
-  for (const [first, second] of [[patched, unpatched], [unpatched, patched]]) {
-    await withWorker({ code: first }, async (start) => {
+  for (
+    const [options, other] of [
+      [{}, unpatched],
+      [{ code: unpatched }, patched],
+    ] as const
+  ) {
+    await withSharedWorker(options, async (start) => {
       const handle = await start("fails", "own");
       await assertRejects(() => handle.result(), WorkflowFailedError);
-      const history = await handle.fetchHistory();
-      await replay(second, history);
+      await replay(other, await handle.fetchHistory());
     });
   }
 });
 
-Deno.test("an Event History of the unpatched sandbox in UTC replays in the patched one in any zone", async () => {
-  let history: History;
-  await inZone("UTC", () =>
-    withWorker({ code: unpatched }, async (start) => {
+Deno.test("the local time zone is UTC in every sandbox, and Event Histories replay in any zone", async () => {
+  const expected = inZone("UTC", () => JSON.stringify(readLocalTimes()));
+  /** The last of each sandbox. */
+  const histories = new Map<string, History>();
+  const runIn = (zone: string, where: string, options: Options) =>
+    withWorker(options, async (start) => {
       const handle = await start("localTimes");
-      await handle.result();
-      history = await handle.fetchHistory();
-    }));
+      const result = await handle.result();
+      // A diff of so much text would take minutes.
+      const isUtc = JSON.stringify(result) === expected;
+      assert(isUtc, `under TZ=${zone} in ${where}`);
+      histories.set(where, await handle.fetchHistory());
+    });
   for (const zone of zones) {
-    await inZone(zone, () => replay(patched, history));
+    await inZone(zone, async () => {
+      for (const [where, options] of sandboxes) {
+        await runIn(zone, where, options);
+      }
+    });
+  }
+  await inZone(
+    "UTC",
+    () => runIn("UTC", "the unpatched sandbox", { code: unpatched }),
+  );
+  for (const zone of zones) {
+    await inZone(zone, () => replay(patched, ...histories.values()));
   }
 });
 
