@@ -14,6 +14,8 @@ import {
 const unseen = [
   // In a test or a tool that waits for a program
   'Cannot find "…" in what "…" printed',
+  // In Workflow code that stops changes to what all share
+  'Cannot "…" globalThis: other Workflows share it',
   // In a bundle, as Node.js says it
   'Cannot find module "…"',
 ];

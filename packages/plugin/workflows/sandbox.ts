@@ -62,7 +62,7 @@ for (const owner of [Object, Reflect]) {
     Reflect.set(owner, name, (target: unknown) => {
       if (target === globalThis) {
         throw new TypeError(
-          `Cannot ${name} globalThis: other Workflows share it`,
+          `Cannot "${name}" globalThis: other Workflows share it`,
         );
       }
       return native(target);
