@@ -395,7 +395,7 @@ Deno.test("a Workflow cannot freeze the globals of the others", async () => {
   await withSharedWorker({}, async (start) => {
     const results = await (await start("freezesGlobals")).result();
     for (const result of results) {
-      assertMatch(result, /^TypeError: Cannot \w+ globalThis: /);
+      assertMatch(result, /^TypeError: Cannot "\w+" globalThis: /);
     }
     await (await start("globals")).result();
   });
