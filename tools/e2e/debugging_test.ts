@@ -254,6 +254,6 @@ Deno.test("what a Workflow logs appears once, not on replay", async () => {
   await worker.status;
   const printed = worker.stdout + worker.stderr;
   assertEquals(printed.match(/one|two/g), ["one", "two"]);
-  assertMatch(printed, /^\[SayHello\(.+\)\] one\n {2}\\u001b\[2K 1$/m);
+  assertMatch(printed, /^\[\w+\(.+\)\] one\n {2}\\u001b\[2K 1$/m);
   assertMatch(printed, / INFO undefined Workflow "hello-workflow"$/m);
 });
