@@ -19,7 +19,12 @@ import { root, temporaryFolder } from "../shared/project.ts";
 export { startDevServer } from "../../packages/cli/servers/dev_server.ts";
 export { Program };
 export { run, waitFor } from "../../packages/cli/processes.ts";
-export { changedProject, root, temporaryFolder } from "../shared/project.ts";
+export {
+  changedProject,
+  removeBundles,
+  root,
+  temporaryFolder,
+} from "../shared/project.ts";
 
 // No Worker runs in these tests' own process: whatever they open, they close.
 Deno.test.sanitizer({ ops: true, resources: true });

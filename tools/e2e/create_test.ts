@@ -11,6 +11,7 @@ import {
   cleanEnv,
   deno,
   readProjectFile,
+  removeBundles,
   root,
   startDeno,
   taskQueue,
@@ -110,8 +111,7 @@ Next:
   assertEquals(registry.requests, []);
 
   const bundle = async (cwd: string) => {
-    const cached = join(cwd, "node_modules", ".cache");
-    await Deno.remove(cached, { recursive: true }).catch(() => {});
+    await removeBundles(cwd);
     const { stdout } = await deno(["task", "-q", "bundle"], { cwd, env });
     assertEquals(stdout, 'Bundled Workflow code of "workflows.ts"\n');
   };

@@ -90,17 +90,6 @@ Deno.test("demo uses a server that is running, and does not stop it", async () =
   assertEquals(await answers(address), true);
 });
 
-Deno.test("demo uses other ports where the usual ones are in use", async () => {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  const env = { TEMPORAL_ADDRESS: `localhost:${port}` };
-  const { code, stdout } = await output("demo", [], { env });
-  assertEquals(code, 0);
-  const [first, second] = stdout.split("\n");
-  assertEquals(first, `Port ${port} or ${port + 1000} is in use`);
-  assertMatch(second, /^Temporal Service at localhost:\d+, Web UI at /);
-});
-
 Deno.test("demo does not start a server in place of one that is set", async () => {
   const env = { TEMPORAL_ADDRESS: "127.0.0.1:1", TEMPORAL_API_KEY: "key" };
   const { code, stdout, stderr } = await output("demo", [], { env });
@@ -117,9 +106,14 @@ Deno.test("demo does not start a server in place of one that is set", async () =
   assertEquals(demo, "Cannot run the demo: the Worker has not started");
 });
 
-Deno.test("demo --keep leaves server and Worker running until Ctrl-C", async () => {
-  await using demo = startDemo(undefined, ["--keep"]);
+Deno.test("demo --keep uses other ports where the usual ones are in use, and leaves server and Worker running until Ctrl-C", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  await using demo = startDemo(port, ["--keep"]);
   await demo.prints("keep running until Ctrl-C");
+  const [first, second] = demo.stdout.split("\n");
+  assertEquals(first, `Port ${port} or ${port + 1000} is in use`);
+  assertMatch(second, /^Temporal Service at localhost:\d+, Web UI at /);
   const address = await serverOf(demo);
   const { stdout } = await output("start", ["Again", "--address", address]);
   assertEquals(stdout, "Result: Hello, Again!\n");

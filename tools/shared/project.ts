@@ -17,23 +17,19 @@ import {
 /** The project's folder. */
 export const root: string = dirname(dirname(import.meta.dirname!));
 
-/** Where the project's bundles are kept. */
-const bundles = join(
-  root,
-  "node_modules",
-  ".cache",
-  "temporal-on-deno",
-);
+/** Where bundles are kept in the folder of a project. */
+const bundles = join("node_modules", ".cache", "temporal-on-deno");
 
 /**
- * Removes the project's bundles, as if its Workflow code had changed: that of the SDK
- * stays.
+ * Removes the bundles of a project, as if its Workflow code had changed: that of the
+ * SDK stays.
  */
-export async function removeBundles(): Promise<void> {
-  const files = await Array.fromAsync(Deno.readDir(bundles)).catch(() => []);
+export async function removeBundles(folder = root): Promise<void> {
+  const cache = join(folder, bundles);
+  const files = await Array.fromAsync(Deno.readDir(cache)).catch(() => []);
   for (const { name } of files) {
     if (name.startsWith("workflow-bundle-")) {
-      await Deno.remove(join(bundles, name));
+      await Deno.remove(join(cache, name));
     }
   }
 }
@@ -94,14 +90,14 @@ async function copyPackages(target: string) {
 /** Takes along what the project's bundles have of the SDK: to make it takes a second. */
 function copySdkCache(folder: string) {
   const worker = fileURLToPath(import.meta.resolve("@temporalio/worker"));
+  const sdkModule = join(dirname(worker), "workflow-log-interceptor.js");
   const fileIn = (folder: string) => {
-    const place = (path: string) => path.replace(root, folder);
-    const bundler = place(join(root, "packages/plugin/workflows/bundle.ts"));
-    const sdkModule = place(
-      join(dirname(worker), "workflow-log-interceptor.js"),
+    const bundler = join(folder, "packages/plugin/workflows/bundle.ts");
+    const name = sdkCacheName(
+      sdkModule.replace(root, folder),
+      pathToFileURL(bundler).href,
     );
-    const name = sdkCacheName(sdkModule, pathToFileURL(bundler).href);
-    return join(place(bundles), name);
+    return join(folder, bundles, name);
   };
   const cached = readCache(fileIn(root));
   if (!cached) return;
