@@ -5,7 +5,7 @@
  */
 
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /**
@@ -15,8 +15,10 @@ import { fileURLToPath } from "node:url";
  * @param packages the folder "node_modules" that this process uses
  */
 export function configFolder(packages?: string): string {
-  const main = Deno.mainModule;
-  if (!main.startsWith("file:")) return Deno.cwd();
+  // A thread does not know it.
+  const main = Deno.mainModule as string | undefined;
+  if (!main && packages) return dirname(packages);
+  if (!main?.startsWith("file:")) return Deno.cwd();
   const folder = dirname(fileURLToPath(main));
   const { state } = Deno.permissions.querySync({ name: "read", path: folder });
   // What may not be read belongs to another project.
@@ -46,4 +48,43 @@ function isWorkspace(project: string, config: string): boolean {
   const root = findConfig(project);
   return root !== undefined && config.startsWith(project) &&
     /"workspace"\s*:/.test(readFileSync(root, "utf8"));
+}
+
+/**
+ * Flags of `deno` that decide what an import means. `--cached-only` is none: Deno could
+ * not download its bundler.
+ */
+const resolutionFlag =
+  /^(?:--(?:cert|conditions|config|frozen|import-map|lock|no-config|no-lock|no-npm|no-remote|node-modules-dir|unstable-[\w-]+|vendor)(?:=|$))/;
+
+/**
+ * Returns those of these flags with which a process was started. It cannot see them
+ * itself.
+ *
+ * @param line its command line, as `/proc` has it
+ * @param argumentCount the number of its arguments after the module
+ * @param cwd its current folder
+ */
+export function parseFlags(
+  line: string,
+  argumentCount: number,
+  cwd: string,
+): string[] {
+  const args = line.split("\0").slice(1, -1);
+  const flags: string[] = [];
+  const own = args.slice(0, args.length - argumentCount);
+  for (const [index, arg] of own.entries()) {
+    // Others may precede it, as in "-Ac", and its value may follow it.
+    const [, short] = arg.match(/^-[A-Za-z]*?c(?:=?(.*))$/) ?? [];
+    const flag = short === undefined ? arg : `--config${short && `=${short}`}`;
+    if (!resolutionFlag.test(flag)) continue;
+    const takesValue = /^--(?:cert|conditions|config|import-map)$/;
+    flags.push(takesValue.test(flag) ? `${flag}=${own[index + 1]}` : flag);
+  }
+  return flags.map((flag) =>
+    flag.replace(
+      /^(--(?:cert|config|import-map|lock)=)(?!\w{2,}:)(.*)/,
+      (_, name, path) => name + resolve(cwd, path),
+    )
+  );
 }

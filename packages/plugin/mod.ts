@@ -24,11 +24,12 @@ import type {
   WorkerOptions,
   WorkerPlugin,
 } from "@temporalio/worker";
+import { Runtime } from "@temporalio/worker";
 import { loadDataConverter } from "@temporalio/common/lib/internal-non-workflow/index.js";
 import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { ActivitySandbox } from "./activities/sandbox.ts";
-import { DenoPluginError } from "./errors.ts";
+import { DenoPluginError, inspect } from "./errors.ts";
 import { revokeFfi, revokePermissions } from "./permissions.ts";
 import { requireDeno, requireSameSdk } from "./versions.ts";
 import { bundle, type BundleSource, sdkModule } from "./workflows/bundle.ts";
@@ -123,7 +124,7 @@ export class DenoPlugin
    * Creates a plugin for one Worker, or for several that have the same Activities.
    *
    * @param options what runs in the sandbox for Activities
-   * @throws {DenoPluginError} if Deno is too old, or there is no such option
+   * @throws {DenoPluginError} if Deno is too old, or an option has a wrong type
    */
   constructor(options: DenoPluginOptions = {}) {
     requireDeno();
@@ -153,6 +154,7 @@ export class DenoPlugin
   async configureWorker(given: WorkerOptions): Promise<WorkerOptions> {
     const { connection, plugins = [] } = given;
     requireSameSdk(connection);
+    warnOfUnknown(this.#options);
     // No other plugin decides: then the thread loads while the sandbox starts.
     if (plugins.at(-1) === this) chooseThread(given);
     const options = await this.#useActivitySandbox(usePaths(given));
@@ -224,24 +226,26 @@ export async function bundleWorkflowCode(
   return { code: await bundle(source) };
 }
 
-function inspect(value: unknown): string {
-  return Deno.inspect(value, { breakLength: Infinity, depth: 0 });
-}
-
 function requireTypes(options: DenoPluginOptions): void {
   for (const [name, value] of Object.entries(options)) {
     const type = optionTypes[name as keyof DenoPluginOptions];
-    const option = `Cannot use DenoPlugin: the option ${inspect(name)}`;
-    if (!type) {
-      const names = Object.keys(optionTypes).join(", ");
-      throw new DenoPluginError(
-        `${option} does not exist; the options are ${names}`,
-      );
-    }
     const isOfType = typeof value === type && value !== null;
-    if (isOfType || value === undefined) continue;
+    if (!type || isOfType || value === undefined) continue;
     throw new DenoPluginError(
-      `${option} has the value ${inspect(value)}; pass one of the type ${type}`,
+      `Cannot use DenoPlugin: the option "${name}" has the value ` +
+        `${inspect(value)}; pass one of the type ${type}`,
+    );
+  }
+}
+
+/** Warns, rather than refuses: an option may be one of another version. */
+function warnOfUnknown(options: DenoPluginOptions): void {
+  const known = Object.keys(optionTypes);
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue;
+    Runtime.instance().logger.warn(
+      `DenoPlugin ignores the option ${inspect(name)}, which does not exist; ` +
+        `the options are ${known.join(", ")}`,
     );
   }
 }

@@ -14,7 +14,7 @@ import {
   type WorkerPlugin,
 } from "@temporalio/worker";
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import {
   bundleWorkflowCode,
@@ -323,6 +323,12 @@ Deno.test("bundleWorkflowCode() refuses options of a wrong type", async () => {
   }
 });
 
+Deno.test("bundleWorkflowCode() takes a path from the current folder", async () => {
+  const path = relative(Deno.cwd(), join(testdata, "folder", "index.ts"));
+  const { code } = await bundleWorkflowCode({ workflowsPath: `./${path}` });
+  assertEquals(code.includes("testdata/folder/index.ts"), true);
+});
+
 Deno.test("bundleWorkflowCode() refuses a webpackConfigHook", async () => {
   await assertRejects(
     () =>
@@ -350,14 +356,14 @@ Deno.test("DenoPlugin says how to correct options of wrong types", async () => {
       'Cannot limit Activities to "-1" MB: pass a positive integer',
     ],
     [
-      { activites: activities } as DenoPluginOptions,
-      'Cannot use DenoPlugin: the option "activites" does not exist; the options ' +
-      "are activities, permissions, processes, heapLimitMB, inspect, keepPermissions",
-    ],
-    [
       { keepPermissions: "yes\n" } as unknown as DenoPluginOptions,
       'Cannot use DenoPlugin: the option "keepPermissions" has the value "yes\\n"; ' +
       "pass one of the type boolean",
+    ],
+    [
+      { activities: new URL(activities) } as unknown as DenoPluginOptions,
+      `Cannot use DenoPlugin: the option "activities" has the value URL "${activities}"; ` +
+      "pass one of the type string",
     ],
     [
       { permissions: null } as unknown as DenoPluginOptions,
@@ -389,6 +395,16 @@ Deno.test("DenoPlugin says how to correct options of wrong types", async () => {
       }),
     DenoPluginError,
     "Cannot use the Workflow bundle: No such file",
+  );
+});
+
+Deno.test("DenoPlugin warns of options that do not exist", async () => {
+  const options = { activites: "x" } as DenoPluginOptions;
+  await new DenoPlugin(options).configureWorker({ taskQueue: "x" });
+  assertEquals(
+    logged.at(-1),
+    'DenoPlugin ignores the option "activites", which does not exist; the options ' +
+      "are activities, permissions, processes, heapLimitMB, inspect, keepPermissions",
   );
 });
 

@@ -17,7 +17,7 @@ const workflows = (text: string) => `
   }`;
 
 // Replaying bundles as a Worker does, but needs no server.
-const project = await changedProject({
+const folder = await changedProject({
   "workflows.ts": workflows("first"),
   "ending.ts": 'export const ending = "!";',
   "replay.ts": `
@@ -29,6 +29,9 @@ const project = await changedProject({
     await Worker.runReplayHistory({ workflowsPath, plugins }, history)
       .catch(({ name }) => console.log(name));`,
 });
+// Its path may hold characters that have a meaning in URLs.
+const project = { path: `${folder.path} #1%20` };
+await Deno.rename(folder.path, project.path);
 const cache = join(project.path, "node_modules", ".cache", "temporal-on-deno");
 
 Deno.test.beforeAll(async () => {
@@ -36,7 +39,8 @@ Deno.test.beforeAll(async () => {
 });
 
 Deno.test.afterAll(async () => {
-  await project[Symbol.asyncDispose]();
+  await Deno.rename(project.path, folder.path);
+  await folder[Symbol.asyncDispose]();
 });
 
 /** Bundles the Workflow code, or takes the bundle from the cache. */

@@ -58,7 +58,6 @@ export function toLauncherOptions(options: ProcessOptions): LauncherOptions {
     "* as activities": new URL(module).href,
   }).map(([names, url]) => `import ${names} from ${JSON.stringify(url)};\n`);
   const source = `${imports.join("")}serve(${names});`;
-  const config = findConfig(configFolder(packages));
   const { env } = permissions;
   return {
     args: [
@@ -76,10 +75,11 @@ export function toLauncherOptions(options: ProcessOptions): LauncherOptions {
       // A process that mostly waits needs no room for many new objects.
       "--v8-flags=--max-semi-space-size=2" +
       (heapLimitMB ? `,--max-old-space-size=${heapLimitMB}` : ""),
-      ...config ? [`--config=${config}`] : [],
       // Imports of the main module need no permission, but those of a computed URL.
       `data:text/javascript,${encodeURIComponent(source)}`,
     ],
+    argumentCount: Deno.args.length,
+    config: findConfig(configFolder(packages)),
     env: env === true ? ["*"] : Array.isArray(env) ? env : [],
   };
 }

@@ -12,6 +12,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
+import { parseFlags } from "../config.ts";
 import {
   type EndNotice,
   FrameReader,
@@ -24,6 +25,10 @@ import {
 export interface LauncherOptions {
   /** The arguments of Deno. */
   args: string[];
+  /** The number of arguments of the Worker's process. */
+  argumentCount: number;
+  /** The configuration that Deno finds by itself. */
+  config?: string;
   /** The variables that Activities may read; `NAME*` is a prefix. */
   env: string[];
 }
@@ -41,7 +46,11 @@ const denoVariables = `
 `.trim().split(/\s+/);
 
 const isWindows = Deno.build.os === "windows";
-const { args, env: variables }: LauncherOptions = JSON.parse(Deno.args[0]);
+const { env: variables, ...options }: LauncherOptions = JSON.parse(
+  Deno.args[0],
+);
+const args = [...options.args];
+args.splice(-1, 0, ...readFlags());
 // While it runs, an update may replace the file.
 const deno = Deno.execPath();
 const cache = createCache();
@@ -55,6 +64,22 @@ const env = {
   NO_COLOR: "1",
 };
 const children = new Map<number, ChildProcess>();
+
+/** Returns the flags that make imports of Activities mean what they do in the Worker. */
+function readFlags(): string[] {
+  const { argumentCount, config } = options;
+  let line = "";
+  try {
+    line = Deno.readTextFileSync(`/proc/${Deno.ppid}/cmdline`);
+  } catch {
+    // Not on Linux.
+  }
+  const flags = parseFlags(line, argumentCount, Deno.cwd())
+    // With it, Activities could read files without the permission.
+    .filter((flag) => flag !== "--unstable-bundle");
+  const isNamed = flags.some((flag) => /^--(?:no-)?config(?:=|$)/.test(flag));
+  return config && !isNamed ? [...flags, `--config=${config}`] : flags;
+}
 
 function isAllowed([name]: [string, string]): boolean {
   return [...denoVariables, ...variables].some((allowed) =>

@@ -21,10 +21,10 @@ import {
   moduleMatches,
 } from "@temporalio/worker/lib/workflow/bundler.js";
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { DenoPluginError } from "../errors.ts";
-import { configFolder } from "../config.ts";
+import { DenoPluginError, inspect } from "../errors.ts";
+import { configFolder, parseFlags } from "../config.ts";
 import { keyOf, readCache, sdkCacheName, writeCache } from "./bundle_cache.ts";
 import type {
   BundleRequest,
@@ -62,8 +62,13 @@ export type BundleSource = Omit<
  *
  * @throws {DenoPluginError} if the code cannot be bundled
  */
-export async function bundle(source: BundleSource): Promise<string> {
-  requireTypes(source);
+export async function bundle(given: BundleSource): Promise<string> {
+  requireTypes(given);
+  const { workflowsPath: path } = given;
+  const source = {
+    ...given,
+    workflowsPath: /^\.\.?[\\/]/.test(path) ? resolve(path) : path,
+  };
   const { ignoreModules = [], preloadModules = [] } = source;
   const ignored = preloadModules
     .filter((name) => moduleMatches(name, ignoreModules));
@@ -78,7 +83,7 @@ export async function bundle(source: BundleSource): Promise<string> {
       "deno.json",
     ]);
   }
-  const key = keyOf(source, import.meta.url);
+  const key = keyOf([source, readFlags()], import.meta.url);
   const file = join(cacheFolder, `workflow-bundle-${key}.js`);
   const cached = readCache(file);
   if (cached) {
@@ -98,14 +103,26 @@ export async function bundle(source: BundleSource): Promise<string> {
   return response.code;
 }
 
+/** Returns the flags that decide what an import means, if this process may see them. */
+function readFlags(): string[] {
+  const path = "/proc/self/cmdline";
+  // Without the permission, Deno would ask for it.
+  const { state } = Deno.permissions.querySync({ name: "read", path });
+  if (state !== "granted") return [];
+  try {
+    const line = Deno.readTextFileSync(path);
+    return parseFlags(line, Deno.args.length, Deno.cwd());
+  } catch {
+    return [];
+  }
+}
+
 /** Checks what programs may get wrong, since Deno runs them without a check of types. */
 function requireTypes(source: BundleSource): void {
   const { workflowsPath } = source;
   if (typeof workflowsPath !== "string" || !workflowsPath) {
     throw refusal([
-      `The option workflowsPath has the value ${
-        Deno.inspect(workflowsPath)
-      }: ` +
+      `The option workflowsPath has the value ${inspect(workflowsPath)}: ` +
       'pass the URL of a module, such as import.meta.resolve("./workflows.ts")',
     ]);
   }
@@ -118,7 +135,7 @@ function requireTypes(source: BundleSource): void {
     const value = source[name];
     if (value === undefined || Array.isArray(value)) continue;
     throw refusal([
-      `The option ${name} has the value ${Deno.inspect(value)}: pass an array`,
+      `The option ${name} has the value ${inspect(value)}: pass an array`,
     ]);
   }
 }
@@ -147,8 +164,15 @@ function findPackages(): string | undefined {
   }
 }
 
-/** Bundles in a process of its own. */
-async function runBundler(request: BundleRequest): Promise<BundleResponse> {
+/**
+ * Bundles in a process of its own.
+ *
+ * @param hosts from which it may import, other than those that Deno trusts by itself
+ */
+async function runBundler(
+  request: BundleRequest,
+  hosts: string[] = [],
+): Promise<BundleResponse> {
   const isGranted = (descriptor: Deno.PermissionDescriptor) =>
     Deno.permissions.querySync(descriptor).state === "granted";
   // The permission to run "deno" is for the one on PATH, which may be another.
@@ -170,14 +194,16 @@ async function runBundler(request: BundleRequest): Promise<BundleResponse> {
       ...isGranted({ name: "write", path: cacheFolder })
         ? [`--allow-write=${cacheFolder}`]
         : [],
-      // Hosts that Deno does not trust by itself.
-      ...isGranted({ name: "import" }) ? ["--allow-import"] : [],
+      ...isGranted({ name: "import" })
+        ? ["--allow-import"]
+        : hosts.map((host) => `--allow-import=${host}`),
     ],
   };
+  const main = `import(${JSON.stringify(processUrl)})`;
   const process = new Deno.Command(command, {
     args: [
       ...setup.command,
-      `data:text/javascript,import(${JSON.stringify(processUrl)})`,
+      `data:text/javascript,${encodeURIComponent(main)}`,
       JSON.stringify(setup),
     ],
     cwd: configFolder(packages),
@@ -190,7 +216,22 @@ async function runBundler(request: BundleRequest): Promise<BundleResponse> {
     process.output(),
     new Response(JSON.stringify(request)).body!.pipeTo(process.stdin),
   ]);
-  if (success) return JSON.parse(new TextDecoder().decode(stdout));
+  if (success) {
+    const response: BundleResponse = JSON.parse(
+      new TextDecoder().decode(stdout),
+    );
+    // Deno does not list the hosts that this process may import from.
+    const refused = "errors" in response
+      ? response.errors.flatMap((error) =>
+        error.match(/(?<=^Requires import access to ")[^"]+/) ?? []
+      )
+      : [];
+    const more = refused.filter((host) =>
+      !hosts.includes(host) && isGranted({ name: "import", host })
+    );
+    if (more.length === 0) return response;
+    return await runBundler(request, [...hosts, ...new Set(more)]);
+  }
   const text = new TextDecoder().decode(stderr);
   const [reason] = text.match(/(?<=^error: ).*/m) ?? [text.trim()];
   return { errors: [reason], files: [] };

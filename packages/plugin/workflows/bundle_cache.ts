@@ -7,13 +7,14 @@
 
 import { createHash } from "node:crypto";
 import { dirname, join, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 /** What a text in the cache was made from. */
 export interface Inputs {
-  /** Size, time of modification, and SHA-256; null for a file that did not exist. */
-  files: Record<string, [size: number, mtime: number, hash: string] | null>;
-  /** Where packages were; null for a folder without this package. */
-  packages: Record<string, string | null>;
+  /** Size, times, and SHA-256; null if there was no such file. */
+  files: Record<string, [size: number, times: number[], hash: string] | null>;
+  /** Where links led, and where packages were; null if there was nothing. */
+  links: Record<string, string | null>;
   /** What specifiers meant, by the import map of the Worker's process. */
   imports: Record<string, string | null>;
 }
@@ -29,7 +30,14 @@ const marker = "\n//# inputs=";
 
 const configFiles = ["deno.json", "deno.jsonc", "deno.lock", "package.json"];
 
-const bareSpecifier = /\b(?:from|import)\s*\(?\s*["']([^."'/][^"']*)["']/g;
+const importedName =
+  /\b(?:from|import|require)\s*\(?\s*["']([^"'/%\n][^"'%\n]*)["']/g;
+
+/** What may follow a name that is not that of a file. */
+const suffixes = [
+  ...["", ".js", ".json", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".mts"],
+  ...["/package.json", "/index.js", "/index.ts"],
+];
 
 /** Fields of `deno.json` that say nothing about code. */
 const unrelated = [
@@ -94,12 +102,15 @@ export function writeCache(file: string, text: string, inputs: Inputs): void {
  * Describes what was bundled.
  *
  * @param started when bundling began, in milliseconds since the epoch
+ * @param paths what options name
  */
 export function describeInputs(
   modules: InputModule[],
   started: number,
+  paths: string[] = [],
 ): Inputs {
   const files: Inputs["files"] = {};
+  const links = new Set<string>();
   /** Folders of packages, and which packages there are. */
   const folders = new Set<string>();
   const names = new Set<string>();
@@ -107,21 +118,32 @@ export function describeInputs(
   const add = (path: string, text?: string) => {
     if (path in files) return;
     const hash = hashOf(path);
-    const { size = 0, mtime } = hash ? Deno.statSync(path) : {};
+    const info = fileAt(path);
+    if (!hash || !info) {
+      files[path] = null;
+      return;
+    }
     // What is saved meanwhile may or may not be in the bundle. It is unless the
     // text says otherwise; the next start looks at the content.
+    const times = timesOf(info);
     const isSame = text === undefined
-      ? mtime && mtime.getTime() < started
+      // A hard link that is added meanwhile, such as to a package, changes the other.
+      ? times[0] < started
       : sha256(text) === hash;
-    files[path] = hash
-      ? [size, isSame ? mtime!.getTime() : -1, isSame ? hash : ""]
-      : null;
+    files[path] = [info.size, isSame ? times : [], isSame ? hash : ""];
   };
+  const addName = (path: string) => {
+    const real = realPath(path);
+    if (real && real !== path) links.add(path);
+    // Without its whole name, a file that is created can take its place.
+    if (!fileAt(path)) suffixes.forEach((suffix) => add(path + suffix));
+  };
+  paths.forEach(addName);
   for (const { path, text } of modules) {
     if (isPublished(path)) continue;
     if (/^\w{2,}:/.test(path)) {
       // A remote module, and Deno does not say where it is kept.
-      files[path] = [0, -1, ""];
+      files[path] = [0, [], ""];
       continue;
     }
     const [, folder, name] =
@@ -134,8 +156,15 @@ export function describeInputs(
       add(join(folder, name, "package.json"));
       continue;
     }
-    for (const [, specifier] of text?.matchAll(bareSpecifier) ?? []) {
-      specifiers.add(specifier);
+    for (const [, specifier] of text?.matchAll(importedName) ?? []) {
+      if (!specifier.startsWith(".")) {
+        specifiers.add(specifier);
+        names.add(specifier.match(/^(?:@[^/]+\/)?[^/]+/)![0]);
+        continue;
+      }
+      const url = new URL(specifier, pathToFileURL(path));
+      specifiers.add(url.href);
+      addName(fileURLToPath(url));
     }
     let parent = dirname(path);
     for (
@@ -155,19 +184,19 @@ export function describeInputs(
       }
     }
   }
-  const packages = [...folders].flatMap((folder) =>
-    [...names].map((name) => join(folder, name))
-  );
+  for (const folder of folders) {
+    for (const name of names) links.add(join(folder, name));
+  }
   const record = <T>(keys: Iterable<string>, valueOf: (key: string) => T) =>
     Object.fromEntries(Array.from(keys, (key) => [key, valueOf(key)]));
   return {
     files,
-    packages: record(packages, realPath),
+    links: record(links, realPath),
     imports: record(specifiers, () => null),
   };
 }
 
-function isUpToDate({ files, imports, packages }: Inputs): boolean {
+function isUpToDate({ files, imports, links }: Inputs): boolean {
   const isLocked = Object.entries(files)
     .some(([path, state]) => path.endsWith("deno.lock") && state);
   /** Whether a value is the one before. What may not be read may be locked. */
@@ -181,14 +210,14 @@ function isUpToDate({ files, imports, packages }: Inputs): boolean {
   };
   return Object.entries(imports)
     .every(([name, meaning]) => meaningOf(name) === meaning) &&
-    Object.entries(packages)
+    Object.entries(links)
       .every(([path, real]) => isSame(real, () => realPath(path) === real)) &&
     Object.entries(files).every(([path, state]) =>
       isSame(state, () => {
-        const info = statOf(path);
+        const info = fileAt(path);
         if (!info || !state) return !info && !state;
-        const [size, mtime, hash] = state;
-        return info.size === size && info.mtime?.getTime() === mtime ||
+        const [size, times, hash] = state;
+        return info.size === size && `${timesOf(info)}` === `${times}` ||
           hashOf(path) === hash;
       })
     );
@@ -196,7 +225,7 @@ function isUpToDate({ files, imports, packages }: Inputs): boolean {
 
 /** SHA-256 of what a file says about code; undefined if it does not exist. */
 function hashOf(path: string): string | undefined {
-  if (!statOf(path)?.isFile) return;
+  if (!fileAt(path)) return;
   const text = Deno.readFileSync(path);
   if (!/deno\.jsonc?$/.test(path)) return sha256(text);
   try {
@@ -208,13 +237,18 @@ function hashOf(path: string): string | undefined {
   }
 }
 
-function statOf(path: string): Deno.FileInfo | undefined {
+function fileAt(path: string): Deno.FileInfo | undefined {
   try {
-    return Deno.statSync(path);
+    const info = Deno.statSync(path);
+    return info.isFile ? info : undefined;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    throw error;
+    if (error instanceof Deno.errors.NotCapable) throw error;
   }
+}
+
+/** When a file was written, and when anything of it changed, which no program sets. */
+function timesOf({ ctime, mtime }: Deno.FileInfo): number[] {
+  return [mtime, ctime].map((time) => time?.getTime() ?? 0);
 }
 
 function realPath(path: string): string | null {

@@ -8,7 +8,9 @@ Deno.test.sanitizer({ ops: true, resources: true });
 
 const config = { imports: { a: "./a.ts" }, tasks: { a: "echo" } };
 const files = {
-  "a.ts": "export const a = 1;",
+  "a.ts": `export const a = 1; import "./folder"; import "./link/b.ts";`,
+  "folder/index.ts": "export {};",
+  "one/b.ts": "export {};",
   "node_modules/.deno/b@1/node_modules/b/index.js": "exports.b = 1;",
   "deno.json": JSON.stringify(config),
 };
@@ -29,12 +31,14 @@ async function isUpToDateAfter(
       join(folder, dependency),
       join(folder, "node_modules/b"),
     );
+    await Deno.symlink(join(folder, "one"), join(folder, "link"));
     const modules = [
       { path: join(folder, "a.ts"), text },
       { path: join(folder, dependency, "index.js") },
     ];
     const cache = join(folder, "cache", "file");
-    writeCache(cache, "text", describeInputs(modules, started));
+    const paths = [join(folder, "workflows")];
+    writeCache(cache, "text", describeInputs(modules, started, paths));
     await change(folder);
     return readCache(cache)?.text === "text";
   } finally {
@@ -55,6 +59,23 @@ for (
     ["no change", true, () => {}],
     ["a change of a time", true, write("a.ts", files["a.ts"])],
     ["a change of a module", false, write("a.ts", "export const a = 2;")],
+    ["a change that keeps size and time", false, async (folder) => {
+      const path = join(folder, "a.ts");
+      const { ctime, mtime } = await Deno.stat(path);
+      await Deno.writeTextFile(path, files["a.ts"].replace("1", "2"));
+      await Deno.utime(path, mtime!, mtime!);
+      // Deno tells the time of the change in seconds: let the old one be longer ago.
+      const cache = join(folder, "cache", "file");
+      const text = await Deno.readTextFile(cache);
+      await Deno.writeTextFile(cache, text.replaceAll(`${+ctime!}`, "0"));
+    }],
+    ["a new module that precedes", false, write("folder.ts", "export {};")],
+    ["a new entry that precedes", false, write("workflows.ts", "export {};")],
+    ["a link to another folder", false, async (folder) => {
+      await Deno.remove(join(folder, "link"));
+      await Deno.mkdir(join(folder, "two"));
+      await Deno.symlink(join(folder, "two"), join(folder, "link"));
+    }],
     ["a module's end", false, (folder) => Deno.remove(join(folder, "a.ts"))],
     [
       "a patch of a package",

@@ -9,8 +9,9 @@
  */
 
 import { existsSync } from "node:fs";
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { parseFlags } from "../config.ts";
 import { adapt, type Finding } from "./adapt.ts";
 import {
   describeInputs,
@@ -77,13 +78,6 @@ const stubs = ["", "-v2"].flatMap((version) =>
     .map((path) => `/*/interceptors-opentelemetry${version}/${path}`)
 );
 
-/**
- * Flags of `deno` that decide what an import means. `--cached-only` is none: Deno could
- * not download its bundler.
- */
-const resolutionFlag =
-  /^(?:--(?:cert|conditions|config|frozen|import-map|lock|no-config|no-lock|no-npm|no-remote|node-modules-dir|unstable-[\w-]+|vendor)(?:=|$)|-c$)/;
-
 async function bundle(
   request: BundleRequest,
   setup: BundleSetup,
@@ -123,9 +117,16 @@ async function bundle(
     const parts = { sandbox, sdk, preload: own[0].part, app: own[1].part };
     const ignored = [preload, app].flatMap(requiredBy).filter(isIgnored);
     const modules = await listModules(parts, () => readGraph(roots, setup));
+    const named = (setup.flags ?? []).flatMap((flag) =>
+      flag.match(/(?<=^--(?:config|import-map|lock)=).*/) ?? []
+    );
     return {
       code: joinParts(parts, ignored),
-      inputs: describeInputs(modules, started),
+      inputs: describeInputs(
+        [...modules, ...named.map((path) => ({ path }))],
+        started,
+        options.paths,
+      ),
       files: modules.map(({ path }) => path),
     };
   } catch (error) {
@@ -140,15 +141,21 @@ async function bundle(
   }
 }
 
-/** What to bundle, as specifiers: to preload, and for each function of the entry. */
+/**
+ * What to bundle, as specifiers: to preload, and for each function of the entry; and
+ * the paths among their names.
+ */
 function readOptions(request: BundleRequest): {
   preloaded: string[];
   exported: Record<string, string[]>;
+  paths: string[];
 } {
+  const paths: string[] = [];
   const toUrls = (names: (string | undefined)[] = []) =>
     [...new Set(names)].filter((name) => name !== undefined)
-      .map((name) => toSpecifier(name, request));
+      .map((name) => toSpecifier(name, request, paths));
   return {
+    paths,
     preloaded: toUrls(request.preloadModules),
     exported: {
       payloadConverter: toUrls([request.payloadConverterPath]),
@@ -160,11 +167,16 @@ function readOptions(request: BundleRequest): {
 }
 
 /** Makes a URL of a path, which may lack an extension or be that of a folder. */
-function toSpecifier(name: string, { workflowsPath }: BundleRequest): string {
+function toSpecifier(
+  name: string,
+  { workflowsPath }: BundleRequest,
+  paths: string[],
+): string {
   const path = /^\.\.?\//.test(name)
     ? join(dirname(workflowsPath), name)
     : name;
   if (!isAbsolute(path)) return path;
+  paths.push(path);
   const file = extensions.map((extension) => path + extension)
     .find((path) => existsSync(path) && Deno.statSync(path).isFile);
   if (!file) throw new BundleError([{ text: `"${path}" does not exist` }]);
@@ -295,10 +307,7 @@ async function readGraph(
   }
 }
 
-/**
- * Returns the flags with which the Worker's process was started, of those that decide
- * what an import means. It cannot see them itself.
- */
+/** Returns such flags of the Worker's process. */
 async function readFlags(
   { argumentCount, cwd }: BundleSetup,
 ): Promise<string[]> {
@@ -306,23 +315,7 @@ async function readFlags(
     args: [`/proc/${Deno.ppid}/cmdline`],
     stderr: "null",
   }).output().catch(() => ({ stdout: new Uint8Array() }));
-  const args = new TextDecoder().decode(stdout).split("\0").slice(1, -1);
-  const flags: string[] = [];
-  const own = args.slice(0, args.length - argumentCount);
-  for (const [index, arg] of own.entries()) {
-    if (!resolutionFlag.test(arg)) continue;
-    flags.push(arg);
-    const takesValue = /^(?:-c|--(?:cert|conditions|config|import-map))$/;
-    if (takesValue.test(arg)) flags.push(own[index + 1]);
-  }
-  return flags.map((flag, index) =>
-    /^(?:-c|--(?:cert|config|import-map))$/.test(flags[index - 1])
-      ? resolve(cwd, flag)
-      : flag.replace(
-        /^(--(?:cert|config|import-map|lock)=)(.*)/,
-        (_, name, path) => name + resolve(cwd, path),
-      )
-  );
+  return parseFlags(new TextDecoder().decode(stdout), argumentCount, cwd);
 }
 
 /** Starts this program again if other flags are needed. */

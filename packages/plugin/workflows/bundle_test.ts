@@ -170,6 +170,16 @@ exports.fail =
   "commonjs/required.js": `module.exports = "required";`,
   "folder/index.ts": `export const folder = "folder";`,
   "lazy.ts": `export const lazy = "lazy";`,
+  "meta.ts": `
+    const { resolve } = import.meta;
+    export const meta = [
+      import.meta.url,
+      import.meta.filename,
+      import.meta.dirname,
+      import.meta.main,
+      resolve("./lazy.ts"),
+    ];
+  `,
   "counter.ts": `export const counter = { count: 0 };`,
   "workflows.ts": `
     import { sleep } from "@temporalio/workflow";
@@ -183,6 +193,7 @@ exports.fail =
     import { counter } from "./counter.ts";
     import { common } from "./common.cjs";
     import { folder } from "./folder";
+    import { meta } from "./meta.ts";
     import { required } from "./commonjs/index.js";
     import commonjs from "./commonjs/index.js";
     ${
@@ -224,16 +235,22 @@ exports.fail =
         /^[[/]\\P{Lu}$/iu.test("/A"),
         "Ada 1".replace(/(?<name>\\p{L}+)/u, "$<name>!"),
       ];
-      return { stacks, values: [data, remote, text, lazy, encoded, matches, common, folder, required, commonjs] };
+      return { stacks, values: [data, remote, text, lazy, encoded, matches, common, folder, required, commonjs, meta] };
     }
   `,
 };
 
 /** Starts a process that bundles, with these permissions and variables. */
-function startBundler(permissions: string[], env: Record<string, string> = {}) {
+function startBundler(
+  permissions: string[],
+  { config = `--config=${join(folder, "deno.json")}`, ...env }: Record<
+    string,
+    string
+  > = {},
+) {
   const bundler = spawn("deno", [
     ...["run", "-q", "--no-prompt", "--no-check", ...permissions],
-    `--config=${join(folder, "deno.json")}`,
+    config,
     join(import.meta.dirname!, "testdata", "bundle.ts"),
   ], {
     cwd: folder,
@@ -298,14 +315,20 @@ async function write(files: Record<string, string>): Promise<void> {
 /** Writes files into the project, and bundles `workflows.ts` or another. */
 async function bundle(
   files: Record<string, string>,
-  { workflowsPath = "workflows.ts", permission = "run", ...options }: {
+  {
+    workflowsPath = "workflows.ts",
+    permission = "run",
+    bundler = bundlers[permission],
+    ...options
+  }: {
     workflowsPath?: string;
     permission?: keyof typeof bundlers;
+    bundler?: ReturnType<typeof startBundler>;
   } & Partial<BundleOptions> = {},
 ): Promise<Result> {
   await write(files);
   const request = { workflowsPath: join(folder, workflowsPath), ...options };
-  return await bundlers[permission].bundle(request);
+  return await bundler.bundle(request);
 }
 
 /** Bundles a module that may not be bundled, and returns why. */
@@ -369,6 +392,13 @@ Deno.test("Workflow code runs what it imports, with stack traces", async () => {
       "folder",
       "required",
       { required: "required" },
+      [
+        `file://${folder}/meta.ts`,
+        `${folder}/meta.ts`,
+        folder,
+        false,
+        `file://${folder}/lazy.ts`,
+      ],
     ]);
   } finally {
     await environment.teardown();
@@ -537,6 +567,40 @@ Deno.test("without the permission to run Deno, one line says what to do", async 
     'to make one: allow "run" for "deno", create all Workers before one runs, ' +
     'or run "deno task bundle"',
   ]);
+});
+
+Deno.test("Workflow code may import what the flags of the Worker's process allow", async () => {
+  const host = `127.0.0.1:${server.addr.port}`;
+  const permissions = ["-R", "-W", "-E", "-S", "--allow-ffi", "--allow-run"];
+  const bundler = startBundler([...permissions, `--allow-import=${host}`], {
+    config: `-qc=${join(folder, "other.json")}`,
+  });
+  const config = JSON.parse(files["deno.json"]);
+  for (const [name, scopes] of [["mapped", {}], ["scoped", config.scopes]]) {
+    const { code, errors } = await bundle({
+      "flags.ts":
+        `import "${origin}/module.ts"; export * from "./scoped/mod.ts";`,
+      "other.json": JSON.stringify({ ...config, scopes }),
+    }, { workflowsPath: "flags.ts", bundler });
+    assertEquals(errors, []);
+    assertEquals(code!.includes(`"${name}/fail.ts"`), true);
+  }
+  await bundler.stop();
+});
+
+Deno.test("Activities may import what the flags of the Worker's process allow", async () => {
+  await write({ "activities.ts": `export { fail } from "mapped";` });
+  const { stdout } = await new Deno.Command("deno", {
+    args: [
+      ...["run", "-q", "-A", "--no-check"],
+      ...["--config", "deno.json"],
+      import.meta.resolve("../activities/testdata/loads_in_thread.ts"),
+    ],
+    cwd: folder,
+    env: { DENO_DIR: join(folder, ".deno"), JSR_URL: origin },
+    stderr: "inherit",
+  }).output();
+  assertEquals(new TextDecoder().decode(stdout), "fail\n");
 });
 
 Deno.test("where Deno cannot download esbuild, one line says what to do", async () => {

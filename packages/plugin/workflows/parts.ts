@@ -79,6 +79,9 @@ const ownNames = "$1 of Object.keys(all))";
 const moduleStart =
   /\b__(?:commonJS|esm)\(\{\n\s*("(?:\\.|[^"\\])+")\((?:\w+(?:, \w+)?)?\) \{$/gm;
 
+/** Where a module sets the object that stands for `import.meta`. */
+const metaStart = /(?<=^ *import_meta\d* = )\{\}(?=;$)/m;
+
 /**
  * Bundles a part.
  *
@@ -135,7 +138,25 @@ export async function bundlePart(
   if (own.length > 0 && own.length <= 30 && scripts.length === 0) {
     return await bundlePart(entry, imports, external, own);
   }
-  return { pieces: [{ code, map: { ...map, sources } }], modules };
+  const pieces = [{ code: setMeta(code), map: { ...map, sources } }];
+  return { pieces, modules };
+}
+
+/** Sets `import.meta`, which the bundler leaves empty, on the same lines. */
+function setMeta(code: string): string {
+  const starts = [...code.matchAll(moduleStart)];
+  const texts = starts.map(({ 1: name, index }, i) =>
+    code.slice(index, starts[i + 1]?.index).replace(metaStart, () => {
+      const path = toPath(parseString(name));
+      const url = toUrl(path);
+      const meta = url.startsWith("file:")
+        ? { url, main: false, filename: path, dirname: dirname(path) }
+        : { url, main: false };
+      return `{ ...${JSON.stringify(meta)}, ` +
+        `resolve: (name) => new globalThis.URL(name, "${url}").href }`;
+    })
+  );
+  return code.slice(0, starts[0]?.index) + texts.join("");
 }
 
 /** Bundles a part whose modules other parts can require by their paths. */
