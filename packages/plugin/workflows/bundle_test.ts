@@ -572,6 +572,7 @@ Deno.test("without the permission to run Deno, one line says what to do", async 
 Deno.test("Workflow code may import what the flags of the Worker's process allow", async () => {
   const host = `127.0.0.1:${server.addr.port}`;
   const permissions = ["-R", "-W", "-E", "-S", "--allow-ffi", "--allow-run"];
+  await write({ "other.json": files["deno.json"] });
   const bundler = startBundler([...permissions, `--allow-import=${host}`], {
     config: `-qc=${join(folder, "other.json")}`,
   });
