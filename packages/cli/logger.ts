@@ -157,7 +157,7 @@ export function formatText(
     .map(([key, value]) => ` ${key}=${toJson(value)}`);
   // Errors from Workflow code belong to another realm: instanceof is false.
   const stack = error?.stack
-    ? `\n${toText(error.stack)}`.replace(/\n(?=\S)/g, "\n  ")
+    ? `\n${toText(error.stack)}`.replace(/\n(?! )/g, "\n  ")
     : "";
   const line = `${time(entry)} ${level} ${message}${subjects}`;
   return escapeControls(line + attributes.join("")) +

@@ -103,3 +103,9 @@ Deno.test("installRuntime() rejects an unknown log format", () => {
     'Cannot use log format "xml": use text or json',
   );
 });
+
+Deno.test("formatText() indents lines of a stack that start with an invisible space", () => {
+  const error = { stack: "Error: x\n\ufeff2026 INFO forged" };
+  const text = formatText({ ...entry, meta: { error } });
+  assertEquals(text.includes("\n  \ufeff2026"), true);
+});
