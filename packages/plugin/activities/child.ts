@@ -338,7 +338,12 @@ function createLogger(id: number): Logger {
         key,
         Deno.inspect(value).slice(0, MAX_PRINTED / entries.length),
       ]);
-      send({ ...entry, meta: Object.fromEntries(inspected) });
+      try {
+        send({ ...entry, meta: Object.fromEntries(inspected) });
+      } catch {
+        const attributes = Deno.inspect(meta).slice(0, MAX_PRINTED);
+        send({ ...entry, meta: { attributes } });
+      }
     }
   };
   return {
