@@ -14,6 +14,9 @@ import {
 } from "./frames.ts";
 import type { LauncherOptions } from "./launcher.ts";
 
+// A test may replace it later, by a clock that does not run.
+const { setTimeout } = globalThis;
+
 const launcherUrl = import.meta.resolve("./launcher.ts");
 
 /** How much the launcher is given at once. */
