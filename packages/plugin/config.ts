@@ -55,13 +55,37 @@ function isWorkspace(project: string, config: string): boolean {
  * not download its bundler.
  */
 const resolutionFlag =
-  /^(?:--(?:cert|conditions|config|frozen|import-map|lock|no-config|no-lock|no-npm|no-remote|node-modules-dir|unstable-[\w-]+|vendor)(?:=|$))/;
+  /^--(?:cert|conditions|config|frozen|import-map|lock|no-config|no-lock|no-npm|no-remote|node-modules-dir|unstable-[\w-]+|vendor)(?:=|$)/;
+
+/** Those of them whose value may be the next argument. */
+const takesValue = /^--(?:cert|conditions|config|import-map)$/;
 
 /**
- * Returns those of these flags with which a process was started. It cannot see them
- * itself.
+ * Returns those of these flags with which a process was started, if this one may see
+ * them.
  *
- * @param line its command line, as `/proc` has it
+ * @param pid the process
+ * @param argumentCount the number of its arguments after the module
+ */
+export function readFlags(
+  pid: number | "self",
+  argumentCount: number,
+): string[] {
+  const path = `/proc/${pid}/cmdline`;
+  // Without the permission, Deno would ask for it.
+  const { state } = Deno.permissions.querySync({ name: "read", path });
+  if (state !== "granted") return [];
+  try {
+    return parseFlags(Deno.readTextFileSync(path), argumentCount, Deno.cwd());
+  } catch {
+    return []; // Only Linux has it, and it requires all permissions.
+  }
+}
+
+/**
+ * Returns those of these flags that are in a command line.
+ *
+ * @param line a process's command line, as `/proc` has it
  * @param argumentCount the number of its arguments after the module
  * @param cwd its current folder
  */
@@ -78,7 +102,6 @@ export function parseFlags(
     const [, short] = arg.match(/^-[A-Za-z]*?c(?:=?(.*))$/) ?? [];
     const flag = short === undefined ? arg : `--config${short && `=${short}`}`;
     if (!resolutionFlag.test(flag)) continue;
-    const takesValue = /^--(?:cert|conditions|config|import-map)$/;
     flags.push(takesValue.test(flag) ? `${flag}=${own[index + 1]}` : flag);
   }
   return flags.map((flag) =>

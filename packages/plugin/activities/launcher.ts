@@ -12,7 +12,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
-import { parseFlags } from "../config.ts";
+import { readFlags } from "../config.ts";
 import {
   type EndNotice,
   FrameReader,
@@ -50,7 +50,7 @@ const { env: variables, ...options }: LauncherOptions = JSON.parse(
   Deno.args[0],
 );
 const args = [...options.args];
-args.splice(-1, 0, ...readFlags());
+args.splice(-1, 0, ...chooseFlags());
 // While it runs, an update may replace the file.
 const deno = Deno.execPath();
 const cache = createCache();
@@ -66,15 +66,9 @@ const env = {
 const children = new Map<number, ChildProcess>();
 
 /** Returns the flags that make imports of Activities mean what they do in the Worker. */
-function readFlags(): string[] {
+function chooseFlags(): string[] {
   const { argumentCount, config } = options;
-  let line = "";
-  try {
-    line = Deno.readTextFileSync(`/proc/${Deno.ppid}/cmdline`);
-  } catch {
-    // Not on Linux.
-  }
-  const flags = parseFlags(line, argumentCount, Deno.cwd())
+  const flags = readFlags(Deno.ppid, argumentCount)
     // With it, Activities could read files without the permission.
     .filter((flag) => flag !== "--unstable-bundle");
   const isNamed = flags.some((flag) => /^--(?:no-)?config(?:=|$)/.test(flag));

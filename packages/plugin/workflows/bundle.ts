@@ -24,7 +24,7 @@ import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DenoPluginError, inspect } from "../errors.ts";
-import { configFolder, parseFlags } from "../config.ts";
+import { configFolder, readFlags } from "../config.ts";
 import { keyOf, readCache, sdkCacheName, writeCache } from "./bundle_cache.ts";
 import type {
   BundleRequest,
@@ -83,7 +83,8 @@ export async function bundle(given: BundleSource): Promise<string> {
       "deno.json",
     ]);
   }
-  const key = keyOf([source, readFlags()], import.meta.url);
+  const flags = readFlags("self", Deno.args.length);
+  const key = keyOf([source, flags], import.meta.url);
   const file = join(cacheFolder, `workflow-bundle-${key}.js`);
   const cached = readCache(file);
   if (cached) {
@@ -101,20 +102,6 @@ export async function bundle(given: BundleSource): Promise<string> {
   if ("errors" in response) throw refusal(response.errors);
   writeCache(file, response.code, response.inputs);
   return response.code;
-}
-
-/** Returns the flags that decide what an import means, if this process may see them. */
-function readFlags(): string[] {
-  const path = "/proc/self/cmdline";
-  // Without the permission, Deno would ask for it.
-  const { state } = Deno.permissions.querySync({ name: "read", path });
-  if (state !== "granted") return [];
-  try {
-    const line = Deno.readTextFileSync(path);
-    return parseFlags(line, Deno.args.length, Deno.cwd());
-  } catch {
-    return [];
-  }
 }
 
 /** Checks what programs may get wrong, since Deno runs them without a check of types. */
