@@ -117,12 +117,12 @@ export function describeInputs(
   const specifiers = new Set<string>();
   const add = (path: string, text?: string) => {
     if (path in files) return;
-    const hash = hashOf(path);
     const info = fileAt(path);
-    if (!hash || !info) {
+    if (!info) {
       files[path] = null;
       return;
     }
+    const hash = hashOf(path);
     // What is saved meanwhile may or may not be in the bundle. It is unless the
     // text says otherwise; the next start looks at the content.
     const times = timesOf(info);
@@ -223,9 +223,8 @@ function isUpToDate({ files, imports, links }: Inputs): boolean {
     );
 }
 
-/** SHA-256 of what a file says about code; undefined if it does not exist. */
-function hashOf(path: string): string | undefined {
-  if (!fileAt(path)) return;
+/** SHA-256 of what a file says about code. */
+function hashOf(path: string): string {
   const text = Deno.readFileSync(path);
   if (!/deno\.jsonc?$/.test(path)) return sha256(text);
   try {
